@@ -1,0 +1,62 @@
+# make demo   runs real Airflow tasks, each in a pod of its own, on this machine
+# make test   checks everything
+# Both set up by themselves: .venv gets the exact versions of requirements.lock.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+UV     := uv==0.13.8
+TESTS  ?= tests
+
+# Only what stands on make's command line counts: an exported KUBECONFIG must not send the demo to somebody's cluster.
+given = $(if $(filter command,$(origin $(1))),$($(1)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock clean
+
+help:
+	@echo "make demo                            run example DAGs in pods on this machine (KEEP=1 leaves it running)"
+	@echo "make demo KUBECONFIG=FILE IMAGE=NAME the same on a cluster of yours (NAMESPACE=, HOST=)"
+	@echo "make test                            lint and all tests (TESTS=tests/unit for some of them)"
+	@echo "make lint                            ruff, mypy, import-linter"
+	@echo "make lock                            resolve requirements.lock anew from pyproject.toml"
+	@echo "make clean                           remove .venv, caches and the demo's files"
+
+setup: $(STAMP)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed (make PYTHON=python3.12 ... chooses one)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# uv installs in seconds; where it finds no package index (only pip is told of one), pip does the same, slowly.
+$(STAMP): requirements.lock pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	  || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e . \
+	  || $(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+demo: $(STAMP)
+	@KEEP="$(KEEP)" DEMO_KUBECONFIG="$(call given,KUBECONFIG)" DEMO_IMAGE="$(call given,IMAGE)" \
+	  DEMO_NAMESPACE="$(call given,NAMESPACE)" DEMO_HOST="$(call given,HOST)" $(BIN)/python -m executor.demo
+
+test: lint
+	$(BIN)/python -m pytest $(TESTS) --durations=10 $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --extra provider --group test --group lint --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .state build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -1,0 +1,58 @@
+"""Task instances of a dead scheduler, as plain values, with one query.
+
+Airflow hands over rows with most columns deferred, inside the transaction that locks them: `ti.key` alone would be a
+query each (`jobs/scheduler_job_runner.py`, `adopt_or_reset_orphaned_tasks`). So everything comes from one SELECT of
+columns on the session the rows belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from airflow.models.taskinstance import TaskInstance as TI
+from airflow.models.taskinstancekey import TaskInstanceKey
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session
+
+from executor.model import Adopted
+
+
+def adopted_from(tis: Sequence[TI]) -> tuple[list[Adopted], list[TI]]:
+    """(what can be followed, what is handed back for reset: rows without a launch id of this executor's kind)."""
+    mine = [ti for ti in tis if is_launch_id(ti.external_executor_id)]
+    rest = [ti for ti in tis if not is_launch_id(ti.external_executor_id)]
+    if not mine:
+        return [], rest
+    session: Session | None = inspect(mine[0]).session
+    extra = _extra_columns(session, mine) if session is not None else {}
+    return [_adopted(ti, extra.get(ti.id)) for ti in mine if ti.id in extra], rest
+
+
+def is_launch_id(text: str | None) -> bool:
+    """Launch ids are UUIDs; Airflow's own Kubernetes executor stores its scheduler's job id instead."""
+    try:
+        return text is not None and bool(UUID(text))
+    except ValueError:
+        return False
+
+
+def _extra_columns(session: Session, tis: Sequence[TI]) -> dict[Any, Any]:
+    wanted = select(TI.id, TI.try_number, TI.queue).where(TI.id.in_([ti.id for ti in tis]))
+    return {row.id: row for row in session.execute(wanted)}
+
+
+def _adopted(ti: TI, extra: Any) -> Adopted:
+    return Adopted(
+        key=TaskInstanceKey(ti.dag_id, ti.task_id, ti.run_id, extra.try_number, ti.map_index),
+        launch_id=ti.external_executor_id,
+        ti_id=str(ti.id),
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        try_number=extra.try_number,
+        map_index=ti.map_index,
+        state=str(ti.state),
+        queue=extra.queue,
+    )

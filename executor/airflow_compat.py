@@ -1,0 +1,56 @@
+"""What differs, or may differ, between Airflow versions, and everything private of Airflow that is used.
+
+Checked against Airflow 3.3. Where 3.4 is known to change something (keys become uuids, `queued_tasks` moves into
+`executor_queues`) the difference is bridged here by looking at the feature, never at the version number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from airflow._shared.timezones import timezone
+from airflow.configuration import conf
+from airflow.models.callback import CallbackKey
+from airflow.policies import DefaultPolicy
+from airflow.settings import get_policy_plugin_manager
+from airflow.utils.state import CallbackState, TaskInstanceState
+
+from executor.model import Outcome
+
+TASK_STATES = {Outcome.FAILED: TaskInstanceState.FAILED, Outcome.SUCCESS: TaskInstanceState.SUCCESS}
+CALLBACK_STATES = {
+    Outcome.FAILED: CallbackState.FAILED,
+    Outcome.SUCCESS: CallbackState.SUCCESS,
+    Outcome.STARTED: CallbackState.RUNNING,
+}
+
+
+def utcnow() -> datetime:
+    """Airflow's idea of now, timezone aware."""
+    return timezone.utcnow()
+
+
+def event_state(key: object, outcome: Outcome) -> Any:
+    """The state that an event about this key carries; None for a task's STARTED, which is never sent."""
+    states: dict[Outcome, Any] = CALLBACK_STATES if isinstance(key, CallbackKey) else TASK_STATES
+    return states.get(outcome)
+
+
+def mutation_hook() -> Callable[[Any], None] | None:
+    """The user's pod_mutation_hook, None where only Airflow's default (which does nothing) is registered."""
+    manager = get_policy_plugin_manager()
+    registered = [one for one in manager.hook.pod_mutation_hook.get_hookimpls() if one.plugin is not DefaultPolicy]
+    if not registered:
+        return None
+
+    def call(pod: Any) -> None:
+        manager.hook.pod_mutation_hook(pod=pod)
+
+    return call
+
+
+def log_folder_mode() -> int:
+    """The mode Airflow gives its task log folders (`utils/log/file_task_handler.py`)."""
+    return int(conf.get("logging", "file_task_handler_new_folder_permissions", fallback="0o775"), 8)

@@ -1,0 +1,69 @@
+"""What the API server's answer to a create means for the launch. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from executor.errors import ApiError, BadRequest, Invalid, NotFound, QuotaExceeded, Transient, Unreachable
+from executor.manifest import BuiltPod, explain_strict_error
+
+NAMESPACE_TRIES = 1  # further ones after the first 404
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """refusal: final, the sentence for the scheduler; else try again: `waiting` says why, `reason` names the kind."""
+
+    refusal: str = ""
+    waiting: str = ""
+    reason: str = ""
+    retry_after: float | None = None
+    missing_namespace: bool = False
+    ambiguous: bool = False  # the create may have been carried out
+
+
+def judge_answer(error: ApiError, built: BuiltPod, not_found: int) -> Verdict:
+    """not_found: how often this launch's namespace was missing already."""
+    if isinstance(error, Transient):
+        return _later(error, built)
+    if isinstance(error, NotFound) and not_found < NAMESPACE_TRIES:
+        return Verdict(missing_namespace=True)
+    return Verdict(refusal=_refusal(error, built))
+
+
+def _later(error: Transient, built: BuiltPod) -> Verdict:
+    if isinstance(error, QuotaExceeded):
+        text = f"Namespace {built.namespace} has no quota left: {error.message}"
+    elif isinstance(error, Unreachable):
+        text = f"The Kubernetes API does not answer: {error.message}"
+    else:
+        text = f"The Kubernetes API asks to come back later: {error}"
+    return Verdict(
+        waiting=text,
+        reason=type(error).__name__,
+        retry_after=error.retry_after,
+        ambiguous=isinstance(error, Unreachable) or error.status >= 500,
+    )
+
+
+def _refusal(error: ApiError, built: BuiltPod) -> str:
+    if isinstance(error, BadRequest):
+        return explain_strict_error(error.message, built)
+    if isinstance(error, Invalid):
+        return f"Kubernetes refused the pod: {_causes(error, built)}"
+    if isinstance(error, NotFound):
+        return (
+            f"Kubernetes refused the pod: {error.message}. Create namespace {built.namespace}, or change it where it "
+            f"was set ({built.provenance.layer_of('metadata.namespace')})."
+        )
+    return (
+        f"Kubernetes refused the pod in namespace {built.namespace}: {error}. Give the scheduler's service account a "
+        "Role there, or change the namespace."
+    )
+
+
+def _causes(error: Invalid, built: BuiltPod) -> str:
+    if not error.causes:
+        return error.message
+    parts = [f"{c.field}: {c.message} (set by {built.provenance.layer_of(c.field)})" for c in error.causes]
+    return "; ".join(parts)

@@ -1,0 +1,139 @@
+"""Takes over what a dead scheduler left: rows that Airflow hands to `try_adopt_task_instances`, and callback pods.
+
+An adopted launch is tracked at once (it occupies a slot) and settled after the first complete list of pods: pod found,
+follow it; no pod and RUNNING, the pod was lost; no pod and QUEUED, launch again with a workload made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from executor.control.judge import Judge
+from executor.control.ports import Airflow, IntakeError, RowsDown
+from executor.control.reconciler import launch_of
+from executor.control.tracker import Tracked, Tracker
+from executor.identity import KIND_LABEL, LAUNCH_LABEL
+from executor.model import QUEUED, Adopted, Kind, Launch, Outcome
+from executor.observe.decide import Progress
+
+log = logging.getLogger(__name__)
+
+REBUILD_AT_ONCE = 20
+ROWS_DOWN_DELAY = 2.0
+
+
+class Adopter:
+    """Settles what is unknown."""
+
+    def __init__(self, tracker: Tracker, airflow: Airflow, judge: Judge, submit: Callable[[Tracked], None]) -> None:
+        """submit: put a launch that has its workload into the work queue."""
+        self._tracker, self._airflow, self._judge, self._submit = tracker, airflow, judge, submit
+        self._listed = asyncio.Event()
+        self._unknown: dict[str, Adopted] = {}
+        self._wake = asyncio.Event()
+
+    def adopt(self, adopted: Sequence[Adopted]) -> None:
+        """Airflow may offer the same row twice; a launch that is tracked already stays as it is."""
+        for one in adopted:
+            if one.launch_id is None or self._tracker.get(one.launch_id) is not None:
+                continue
+            tracked = Tracked(_launch(one), progress=Progress.UNSEEN, adopted=one)
+            self._tracker.add(tracked)
+            for pod in self._tracker.pods_of(one.ti_id):
+                self._tracker.see(pod)
+            self._unknown[one.launch_id] = one
+        self._wake.set()
+
+    def complete(self) -> None:
+        """The first complete list of pods is in."""
+        if not self._listed.is_set():
+            self._listed.set()
+            self._follow_callbacks()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await self._listed.wait()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._unknown:
+                await self._settle([self._unknown.pop(k) for k in list(islice(self._unknown, REBUILD_AT_ONCE))])
+
+    async def _settle(self, some: list[Adopted]) -> None:
+        lost: list[Adopted] = []
+        for one in some:
+            tracked = self._tracker.get(one.launch_id or "")
+            if tracked is None:
+                continue
+            if tracked.progress is Progress.SEEN:
+                self._judge.mark(tracked.launch.id)
+            elif one.state == QUEUED:
+                lost.append(one)
+            else:
+                tracked.progress = Progress.SEEN
+                self._judge.mark(tracked.launch.id)
+        if lost:
+            await self._relaunch(lost)
+
+    async def _relaunch(self, lost: list[Adopted]) -> None:
+        """QUEUED and no pod: the workload is made anew from the row."""
+        try:
+            workloads = await self._airflow.rows.rebuild(lost)
+        except RowsDown as error:
+            log.warning("The database does not answer, adoption waits: %s", error)
+            await asyncio.sleep(ROWS_DOWN_DELAY)
+            self._unknown.update({one.launch_id: one for one in lost if one.launch_id})
+            self._wake.set()
+            return
+        for one in lost:
+            tracked = self._tracker.get(one.launch_id or "")
+            if tracked is not None:
+                self._launch_again(tracked, workloads.get(one.launch_id or ""))
+
+    def _launch_again(self, tracked: Tracked, workload: object | None) -> None:
+        tracked.adopted = None
+        if workload is None:  # the row moved on, or is running by now
+            tracked.progress = Progress.SEEN
+            self._judge.want_row(tracked.launch.id)
+            return
+        try:
+            tracked.launch = self._airflow.intake(workload)
+        except IntakeError as error:
+            tracked.refusal, tracked.progress = str(error), Progress.REFUSED
+            self._judge.mark(tracked.launch.id)
+            return
+        tracked.progress = Progress.WAITING
+        self._submit(tracked)
+
+    def _follow_callbacks(self) -> None:
+        """Callbacks are not offered for adoption: their pods are followed by label."""
+        for pod in list(self._tracker.pods.values()):
+            callback = pod.metadata.labels.get(KIND_LABEL) == "callback"
+            if callback and self._tracker.get(pod.metadata.labels.get(LAUNCH_LABEL, "")) is None:
+                tracked = Tracked(self._airflow.callback_launch(launch_of(pod)), progress=Progress.UNSEEN)
+                self._tracker.add(tracked)
+                self._tracker.see(pod)
+                self._judge.mark(tracked.launch.id)
+
+
+def _launch(one: Adopted) -> Launch:
+    return Launch(
+        id=one.launch_id or "",
+        kind=Kind.TASK,
+        key=one.key,
+        ti_id=one.ti_id,
+        dag_id=one.dag_id,
+        task_id=one.task_id,
+        run_id=one.run_id,
+        try_number=one.try_number,
+        map_index=one.map_index,
+        queue=one.queue,
+        log_path=one.log_path,
+    )
+
+
+__all__ = ["Adopter", "Outcome"]

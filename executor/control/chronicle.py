@@ -1,0 +1,89 @@
+"""Says what happens to a launch where people look: Airflow's event log and the `.executor.log` file of the attempt.
+
+The file lies beside the attempt's own log, which is why the UI shows it for queued, scheduled, retried and failed
+tasks wherever scheduler and API server share the folder (Airflow `utils/log/file_task_handler.py` reads
+`<log_path>*`). JSON lines: timestamp, level, event, logger. Written by a thread of its own: a log folder on a network
+file system must not hold up the loop.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from executor.control.outbox import Outbox
+from executor.control.tracker import Tracked
+from executor.model import Kind, Launch, LogEntry
+
+log = logging.getLogger(__name__)
+
+LOGGER_NAME = "executor.kubernetes"
+MAX_EXTRA = 8_000
+
+
+class Chronicle:
+    """base_folder: Airflow's base_log_folder, None writes no files; folder_mode: for folders made here, so that a
+    worker under another user id can write its own log beside ours."""
+
+    def __init__(self, outbox: Outbox, base_folder: Path | None, folder_mode: int = 0o775) -> None:
+        self._outbox = outbox
+        self._base = base_folder
+        self._mode = folder_mode
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="airflow-executor-log")
+
+    def say(self, tracked: Tracked, event: str, text: str, *, once: str = "", level: str = "info") -> None:
+        """A line about this launch; `once` names a reason that is told only the first time."""
+        if once:
+            if once in tracked.said:
+                return
+            tracked.said.add(once)
+        launch = tracked.launch
+        log.log(logging.getLevelName(level.upper()), "%s: %s: %s", launch, event, text)
+        if launch.kind is Kind.TASK:
+            self._outbox.put(LogEntry(launch.key, event, text[:MAX_EXTRA]))
+        self.write(launch, [_line(level, text)])
+
+    def write_tail(self, launch: Launch, pod: str, tail: str) -> None:
+        """The last lines of a pod's log, as they were: Airflow drops those that the worker uploaded itself."""
+        if tail:
+            note = _line("info", f"Last lines of the log of pod {pod}:")
+            self.write(launch, [note, *tail.splitlines()])
+
+    def write(self, launch: Launch, lines: list[str]) -> None:
+        if self._base is None or not launch.log_path:
+            return
+        path = self._base / f"{launch.log_path}.executor.log"
+        self._writer.submit(_append, path, self._base, lines, self._mode)
+
+    def close(self) -> None:
+        self._writer.shutdown(wait=True)
+
+
+def _line(level: str, text: str) -> str:
+    stamp = datetime.now(UTC).isoformat()
+    return json.dumps({"timestamp": stamp, "level": level, "event": text, "logger": LOGGER_NAME}, ensure_ascii=False)
+
+
+def _append(path: Path, base: Path, lines: list[str], mode: int) -> None:
+    try:
+        _make_folders(path.parent, base, mode)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        log.warning("Could not write %s: %s", path, error)
+
+
+def _make_folders(folder: Path, base: Path, mode: int) -> None:
+    """Like mkdir -p, with the mode Airflow gives its log folders whatever the umask is."""
+    if folder.exists() or folder == base.parent:
+        return
+    _make_folders(folder.parent, base, mode)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    os.chmod(folder, mode)

@@ -1,0 +1,218 @@
+"""Looks at launches one by one, decides, and carries the decision out.
+
+Only launch ids are queued: a launch marked ten times is looked at once. A decision that needs the row goes to the
+reader, which asks for many rows in one query; nobody waits for the database but the launches that need it.
+An event that was handed over is confirmed: the row is read again until it has moved on, or the event is handed over
+once more (Airflow skips rows that are locked at that moment, and the event is lost with them).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from itertools import islice
+
+from executor.control.chronicle import Chronicle
+from executor.control.janitor import Janitor
+from executor.control.outbox import Outbox
+from executor.control.ports import RowsDown, RowsPort
+from executor.control.tracker import Tracked, Tracker
+from executor.model import Event, LogEntry, Outcome, Row, Settled
+from executor.observe.decide import (
+    NOT_READ,
+    Keep,
+    Policy,
+    Progress,
+    ReadRow,
+    Relaunch,
+    Report,
+    RowSeen,
+    Settle,
+    decide,
+)
+from executor.observe.diagnosis import diagnose
+
+log = logging.getLogger(__name__)
+
+ROWS_PER_READ = 500
+ROWS_DOWN_DELAY = 2.0
+SAY_AFTER = 5.0  # a waiting that is over sooner is not worth a line
+
+
+class Judge:
+    """The one place where decisions become actions."""
+
+    def __init__(
+        self,
+        *,
+        tracker: Tracker,
+        rows: RowsPort,
+        outbox: Outbox,
+        janitor: Janitor,
+        chronicle: Chronicle,
+        policy: Policy,
+        relaunch: Callable[[Tracked, float], None],
+        dequeue: Callable[[str], object],
+    ) -> None:
+        """relaunch: put back into the work queue after so many seconds; dequeue: take out of it."""
+        self._tracker, self._rows, self._outbox = tracker, rows, outbox
+        self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
+        self._relaunch, self._dequeue = relaunch, dequeue
+        self._marked: dict[str, None] = {}
+        self._to_read: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._wake_reader = asyncio.Event()
+
+    def mark(self, launch_id: str) -> None:
+        """Something about this launch changed."""
+        self._marked[launch_id] = None
+        self._wake.set()
+
+    def mark_later(self, launch_id: str, delay: float) -> None:
+        asyncio.get_running_loop().call_later(delay, self.mark, launch_id)
+
+    def want_row(self, launch_id: str) -> None:
+        """Read its row and decide with it."""
+        self._to_read[launch_id] = None
+        self._wake_reader.set()
+
+    async def run(self) -> None:
+        """Until cancelled: look at everything that was marked."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            marked, self._marked = self._marked, {}
+            for launch_id in marked:
+                self._look(launch_id, NOT_READ)
+            await asyncio.sleep(0)
+
+    async def run_reader(self) -> None:
+        """Until cancelled: read the rows that decisions wait for, many at a time."""
+        while True:
+            await self._wake_reader.wait()
+            wanted = [t for t in map(self._tracker.get, list(islice(self._to_read, ROWS_PER_READ))) if t is not None]
+            for launch_id in list(islice(self._to_read, ROWS_PER_READ)):
+                del self._to_read[launch_id]
+            if not self._to_read:
+                self._wake_reader.clear()
+            if wanted:
+                await self._read(wanted)
+
+    async def _read(self, wanted: list[Tracked]) -> None:
+        try:
+            rows = await self._rows.read([t.launch for t in wanted])
+        except RowsDown as error:
+            log.warning("The database does not answer, %d decisions wait: %s", len(wanted), error)
+            await asyncio.sleep(ROWS_DOWN_DELAY)
+            for tracked in wanted:
+                self.want_row(tracked.launch.id)
+        else:
+            for tracked in wanted:
+                self._look(tracked.launch.id, rows.get(tracked.launch.id))
+
+    def judge_with(self, rows: dict[str, Row | None]) -> None:
+        """Decide about these launches with rows that somebody else read (reconciliation)."""
+        for launch_id, row in rows.items():
+            self._look(launch_id, row)
+
+    def _look(self, launch_id: str, row: RowSeen) -> None:
+        tracked = self._tracker.get(launch_id)
+        if tracked is None:
+            return
+        now = asyncio.get_running_loop().time()
+        self._note_class(tracked, now)
+        facts = tracked.facts(self._tracker.has_rivals(tracked))
+        decision = decide(facts, tracked.seen, tracked.present, row, now, self._policy)
+        match decision:
+            case Keep():
+                self._keep(tracked, decision, now)
+            case ReadRow():
+                self._read_later(tracked, decision)
+            case Settle():
+                self.settle(tracked, decision)
+            case Relaunch():
+                self._launch_again(tracked, decision)
+            case Report():
+                self._hand_over(tracked, decision)
+
+    def _note_class(self, tracked: Tracked, now: float) -> None:
+        """Times of waiting count from when the present kind of waiting began."""
+        cls = diagnose(tracked.seen, present=tracked.present, deleted_by_us=False).cls
+        if tracked.cls is not cls:
+            tracked.cls, tracked.class_since = cls, now
+
+    def _keep(self, tracked: Tracked, keep: Keep, now: float) -> None:
+        tracked.waiting = keep.fresh
+        if keep.again_in is not None:
+            self.mark_later(tracked.launch.id, keep.again_in)
+        if keep.waiting is None or not keep.waiting.reason or keep.waiting.reason in tracked.said:
+            return
+        lasted = now - tracked.class_since
+        if lasted >= SAY_AFTER:
+            self._chronicle.say(tracked, "pod waiting", keep.waiting.sentence, once=keep.waiting.reason)
+        else:
+            self.mark_later(tracked.launch.id, SAY_AFTER - lasted)
+
+    def _read_later(self, tracked: Tracked, read: ReadRow) -> None:
+        if not read.after:
+            self.want_row(tracked.launch.id)
+            return
+        if read.again and not tracked.reread:
+            asyncio.get_running_loop().call_later(read.after, self._reread, tracked)
+
+    def _reread(self, tracked: Tracked) -> None:
+        tracked.reread = True
+        self.want_row(tracked.launch.id)
+
+    def settle(self, tracked: Tracked, why: Settle) -> None:
+        """The launch needs nothing more: free its slot, deal with its pod."""
+        self._dequeue(tracked.launch.id)
+        self._tracker.drop(tracked)
+        self._outbox.put(Settled(tracked.launch.key, tracked.launch.id))
+        log.debug("%s: settled: %s", tracked.launch, why.why)
+        if why.delete:
+            self._clear_away(tracked, why)
+
+    def _clear_away(self, tracked: Tracked, why: Settle) -> None:
+        failed = why.failed or not why.clean
+        if tracked.present and tracked.seen is not None:
+            self._janitor.retire(tracked.launch, tracked.seen, clean=why.clean, failed=failed)
+        elif tracked.pod is not None and tracked.seen is None:
+            self._janitor.remove(tracked.pod)
+
+    def _launch_again(self, tracked: Tracked, decision: Relaunch) -> None:
+        """Another attempt of the same launch, under another name."""
+        if tracked.present and tracked.seen is not None:
+            self._janitor.retire(tracked.launch, tracked.seen, clean=False, failed=True)
+        delay = 0.0 if tracked.relaunches == 0 else min(2.0**tracked.relaunches, 30.0)
+        tracked.attempt += 1
+        tracked.relaunches += 0 if decision.free else 1
+        tracked.pod, tracked.seen, tracked.present = None, None, False
+        tracked.progress, tracked.reread, tracked.waiting = Progress.WAITING, False, True
+        tracked.said.clear()
+        self._chronicle.say(tracked, "pod relaunched", f"{decision.why} Launching another pod, no retry is spent.")
+        self._relaunch(tracked, delay)
+
+    def _hand_over(self, tracked: Tracked, report: Report) -> None:
+        """Give the scheduler its event, unless the one it was given has not been taken yet; then confirm."""
+        launch = tracked.launch
+        if report.outcome is Outcome.STARTED:
+            tracked.started_reported = True
+            self._outbox.put(Event(launch.key, launch.id, report.outcome, ""))
+            return
+        self._confirm_later(tracked)
+        if self._outbox.drains <= tracked.handed_at_drain:
+            return
+        if tracked.handed is None and report.outcome is Outcome.FAILED:
+            self._chronicle.say(tracked, "pod failed", report.sentence, level="error")
+        tracked.handed = Event(launch.key, launch.id, report.outcome, report.sentence)
+        tracked.handed_at_drain = self._outbox.drains
+        self._outbox.put(tracked.handed)
+
+    def _confirm_later(self, tracked: Tracked) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._policy.confirm_interval, self.want_row, tracked.launch.id)
+
+
+__all__ = ["Judge", "LogEntry"]

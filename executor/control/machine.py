@@ -1,0 +1,199 @@
+"""The parts of the loop, built and connected in the order in which a launch passes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from executor.control.adopter import Adopter
+from executor.control.callbacks import StaleCallbacks
+from executor.control.chronicle import Chronicle
+from executor.control.composer import Composer
+from executor.control.janitor import Janitor, KeepPolicy
+from executor.control.judge import Judge
+from executor.control.launcher import Launcher, LaunchPolicy
+from executor.control.lease import Lease
+from executor.control.observer import Observer
+from executor.control.outbox import Outbox
+from executor.control.pace import Pace
+from executor.control.ports import Airflow, IntakeError
+from executor.control.reconciler import Reconciler, Rhythm
+from executor.control.tracker import Tracked, Tracker
+from executor.control.work_queue import WorkQueue
+from executor.control.workload_secrets import WorkloadSecrets
+from executor.identity import deployment_selector
+from executor.kube.port import KubePort
+from executor.model import Adopted, Event, Launch, LogEntry, Outcome
+from executor.observe.decide import Policy, Settle
+
+log = logging.getLogger(__name__)
+
+Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePlan:
+    """Everything the loop is told at start. lease: seconds a heartbeat entitles to act."""
+
+    deployment: str
+    namespaces: tuple[str, ...] | None
+    connect: Callable[[], Awaitable[KubePort]]
+    airflow: Airflow
+    policy: Policy
+    keep: KeepPolicy = field(default_factory=KeepPolicy)
+    launch: LaunchPolicy = field(default_factory=LaunchPolicy)
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    lease: float = 15.0
+    create_qps: float = 0.0
+    log_folder: Path | None = None
+    log_folder_mode: int = 0o775
+
+
+class Machine:
+    """One connection's worth of loop. Built on the loop's thread, used there only."""
+
+    def __init__(self, plan: MachinePlan, kube: KubePort, outbox: Outbox, lease: Lease) -> None:
+        self._airflow, self._outbox, self._kube = plan.airflow, outbox, kube
+        self.tracker = Tracker()
+        self._queue = WorkQueue(jitter=lambda: random.uniform(0.8, 1.2))
+        self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode)
+        self._secrets = WorkloadSecrets(kube, plan.deployment)
+        self._janitor = Janitor(kube, self._chronicle, plan.keep, lease)
+        self._judge = self._build_judge(plan)
+        self._observer = Observer(
+            kube,
+            self.tracker,
+            self._janitor,
+            namespaces=plan.namespaces,
+            selector=deployment_selector(plan.deployment),
+            mark=self._judge.mark,
+            on_complete=self._listed,
+        )
+        self._reconciler = self._build_reconciler(plan, lease)
+        self._launcher = self._build_launcher(plan, lease)
+        self._adopter = Adopter(self.tracker, plan.airflow, self._judge, self._enqueue)
+
+    def _build_judge(self, plan: MachinePlan) -> Judge:
+        return Judge(
+            tracker=self.tracker,
+            rows=plan.airflow.rows,
+            outbox=self._outbox,
+            janitor=self._janitor,
+            chronicle=self._chronicle,
+            policy=plan.policy,
+            relaunch=self._enqueue_again,
+            dequeue=self._queue.discard,
+        )
+
+    def _build_reconciler(self, plan: MachinePlan, lease: Lease) -> Reconciler:
+        return Reconciler(
+            tracker=self.tracker,
+            rows=plan.airflow.rows,
+            judge=self._judge,
+            observer=self._observer,
+            janitor=self._janitor,
+            secrets=self._secrets,
+            lease=lease,
+            callbacks=StaleCallbacks(
+                plan.airflow.rows, self.tracker, self._outbox, plan.airflow.callback_launch, 4 * plan.lease
+            ),
+            rhythm=plan.rhythm,
+        )
+
+    def _build_launcher(self, plan: MachinePlan, lease: Lease) -> Launcher:
+        return Launcher(
+            kube=self._kube,
+            queue=self._queue,
+            tracker=self.tracker,
+            composer=Composer(plan.airflow, plan.policy.token_life),
+            secrets=self._secrets,
+            chronicle=self._chronicle,
+            lease=lease,
+            pace=Pace(plan.create_qps),
+            policy=plan.launch,
+            on_posted=lambda tracked: self._judge.mark(tracked.launch.id),
+            revalidate=self._reconciler.revalidate,
+        )
+
+    def parts(self) -> list[Part]:
+        """What runs for ever, by name."""
+        return [
+            ("launcher", self._launcher.run),
+            ("observer", self._observer.run),
+            ("judge", self._judge.run),
+            ("reader of rows", self._judge.run_reader),
+            ("reconciler", self._reconciler.run),
+            ("adopter", self._adopter.run),
+        ]
+
+    def submit(self, workloads: Sequence[object]) -> None:
+        """Track and queue; one bad workload harms that task only."""
+        for workload in workloads:
+            try:
+                self._take_in(self._airflow.intake(workload))
+            except IntakeError as error:
+                log.error("A workload was refused: %s", error)
+                self._refuse(error)
+        self._launcher.wake()
+
+    def _take_in(self, launch: Launch) -> None:
+        """A newer launch of a key makes the older one look at its row: it is superseded, or has just ended."""
+        older = self.tracker.newest(launch.key)
+        now = asyncio.get_running_loop().time()
+        self.tracker.add(Tracked(launch, queued_at=now))
+        self._queue.put(launch.id, launch.priority)
+        if older is not None and older.launch.id != launch.id:
+            self._judge.want_row(older.launch.id)
+
+    def _refuse(self, error: IntakeError) -> None:
+        if error.key is not None:
+            self._outbox.put(LogEntry(error.key, "pod failed", str(error)))
+            self._outbox.put(Event(error.key, error.launch_id, Outcome.FAILED, str(error)))
+
+    def adopt(self, adopted: Sequence[Adopted]) -> None:
+        self._adopter.adopt(adopted)
+
+    def abandon(self, launch_id: str, why: str) -> None:
+        """The scheduler settled it; the pod goes whatever its row says."""
+        tracked = self.tracker.get(launch_id)
+        if tracked is not None:
+            self._judge.settle(tracked, Settle(why, clean=False, failed=True))
+
+    def totals(self) -> dict[str, int]:
+        return {
+            "launches": len(self.tracker),
+            "waiting to be posted": len(self._queue),
+            "pods": len(self.tracker.pods),
+            "deletes under way": self._janitor.pending,
+        }
+
+    async def close(self, seconds: float) -> None:
+        """Let what is under way finish, so that no Secret is left without its pods; then close the connections."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._launcher.drain()
+                await self._janitor.drain()
+        except TimeoutError:
+            log.info("Some creates or deletes were still under way at the end")
+        await asyncio.to_thread(self._chronicle.close)
+        await self._kube.close()
+
+    def _listed(self) -> None:
+        self._adopter.complete()
+
+    def _enqueue(self, tracked: Tracked) -> None:
+        tracked.queued_at = asyncio.get_running_loop().time()
+        self._queue.put(tracked.launch.id, tracked.launch.priority)
+        self._launcher.wake()
+
+    def _enqueue_again(self, tracked: Tracked, delay: float) -> None:
+        now = asyncio.get_running_loop().time()
+        tracked.queued_at = now
+        not_before = now + delay if delay else 0.0
+        self._queue.put(tracked.launch.id, tracked.launch.priority, not_before=not_before)
+        self._launcher.wake()

@@ -1,0 +1,135 @@
+"""Keeps the pod cache true: one reflector per namespace, every change becomes a marked launch id.
+
+ADDED, MODIFIED and a relist mean "here is the pod now"; DELETED means "apply its last object, then not present".
+A pod that a relist does not show is asked for by GET before anybody acts on its absence: a bookmark that lags or a
+role that was taken away looks like thousands of vanished pods.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from executor.control.janitor import Janitor
+from executor.control.tracker import Tracked, Tracker, pod_key
+from executor.errors import ApiError, NotFound
+from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
+from executor.kube.reflector import ReflectorDown, reflect
+from executor.observe.decide import Progress
+from executor.observe.pod_view import PodView
+
+log = logging.getLogger(__name__)
+
+CONFIRM_CONCURRENCY = 16
+QUIET_SECONDS = 60.0  # one log line a minute about an API server that does not answer
+
+Change = Listed | PodChanged | PodGone | ReflectorDown
+
+
+class Observer:
+    """Feeds the tracker from the watch."""
+
+    def __init__(
+        self,
+        kube: KubePort,
+        tracker: Tracker,
+        janitor: Janitor,
+        *,
+        namespaces: tuple[str, ...] | None,
+        selector: str,
+        mark: Callable[[str], None],
+        on_complete: Callable[[], None],
+    ) -> None:
+        """namespaces: None watches the whole cluster; on_complete: every namespace was listed once."""
+        self._kube, self._tracker, self._janitor = kube, tracker, janitor
+        self._selector, self._mark, self._on_complete = selector, mark, on_complete
+        self._unlisted: set[str | None] = set(namespaces if namespaces is not None else (None,))
+        self.namespaces: tuple[str | None, ...] = tuple(self._unlisted)
+        self._confirming = asyncio.Semaphore(CONFIRM_CONCURRENCY)
+        self._last_complaint: dict[str | None, float] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for namespace in self.namespaces:
+                group.create_task(self._follow(namespace), name=f"watch {namespace or 'all namespaces'}")
+
+    async def _follow(self, namespace: str | None) -> None:
+        stream: AsyncIterator[Change] = reflect(self._kube, namespace, self._selector)
+        async for change in stream:
+            self._apply(namespace, change)
+
+    def _apply(self, namespace: str | None, change: Change) -> None:
+        match change:
+            case PodChanged(pod):
+                self._marked(self._tracker.see(pod))
+            case PodGone(pod):
+                self._gone(pod)
+            case Listed():
+                self._relist(namespace, change)
+            case ReflectorDown(error=error):
+                self._complain(namespace, error)
+
+    def _marked(self, tracked: Tracked | None) -> None:
+        if tracked is not None:
+            self._mark(tracked.launch.id)
+
+    def _gone(self, pod: PodView) -> None:
+        self._janitor.forget(pod.metadata.uid)
+        self._marked(self._tracker.lose(pod))
+
+    def _relist(self, namespace: str | None, listed: Listed) -> None:
+        shown = {pod_key(pod) for pod in listed.pods}
+        for pod in listed.pods:
+            self._marked(self._tracker.see(pod))
+        for key, pod in list(self._tracker.pods.items()):
+            if key not in shown and namespace in (None, key[0]):
+                self._check(PodRef(*key, uid=pod.metadata.uid), pod)
+        self._unlisted.discard(namespace)
+        self._last_complaint.pop(namespace, None)
+        if not self._unlisted:
+            self._on_complete()
+
+    def check_unseen(self, tracked: Tracked) -> None:
+        """Posted some time ago and never shown by the watch: ask."""
+        if tracked.pod is not None:
+            self._check(tracked.pod, None)
+
+    def _check(self, ref: PodRef, pod: PodView | None) -> None:
+        task = asyncio.create_task(self._confirm(ref, pod))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _confirm(self, ref: PodRef, last: PodView | None) -> None:
+        """Is it really gone?"""
+        async with self._confirming:
+            try:
+                found = await self._kube.read_pod(ref.namespace, ref.name)
+            except NotFound:
+                self._really_gone(ref, last)
+                return
+            except ApiError as error:
+                log.info("Whether pod %s/%s is gone is not known yet: %s", ref.namespace, ref.name, error)
+                return
+        if found.metadata.uid == ref.uid:
+            self._marked(self._tracker.see(found))
+        else:
+            self._really_gone(ref, last)
+
+    def _really_gone(self, ref: PodRef, last: PodView | None) -> None:
+        if last is not None:
+            self._gone(last)
+            return
+        for tracked in self._tracker:
+            if tracked.pod == ref and tracked.progress is Progress.UNSEEN:
+                tracked.progress = Progress.SEEN
+                self._marked(tracked)
+
+    def _complain(self, namespace: str | None, error: ApiError) -> None:
+        now = asyncio.get_running_loop().time()
+        last = self._last_complaint.get(namespace)
+        if last is None or now - last >= QUIET_SECONDS:
+            self._last_complaint[namespace] = now
+            log.warning("Pods in %s cannot be watched: %s", namespace or "all namespaces", error)

@@ -1,0 +1,161 @@
+"""What the executor knows: every launch that is not settled, and every pod of this deployment.
+
+The one writer is the loop. Tracked by launch id, because two launches of one key can be alive (a leg that is still
+terminating, and the next one already queued).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+from executor.identity import LAUNCH_LABEL, TI_LABEL
+from executor.kube.port import PodRef
+from executor.model import Adopted, Event, Launch
+from executor.observe.decide import Facts, Progress
+from executor.observe.diagnosis import PodClass, base_end
+from executor.observe.pod_view import PodView
+
+PodKey = tuple[str, str]  # namespace, name
+
+
+def pod_key(pod: PodView) -> PodKey:
+    return pod.metadata.namespace, pod.metadata.name
+
+
+def ref_of(pod: PodView) -> PodRef:
+    return PodRef(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+
+
+def is_alive(pod: PodView) -> bool:
+    """Its worker runs or may still start."""
+    return base_end(pod) is None and pod.status.phase not in ("Succeeded", "Failed")
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One launch in flight. Times are monotonic seconds of the loop."""
+
+    launch: Launch
+    progress: Progress = Progress.WAITING
+    attempt: int = 1
+    relaunches: int = 0
+    refusal: str = ""
+    adopted: Adopted | None = None  # taken over, its workload is not known
+    pod: PodRef | None = None
+    seen: PodView | None = None
+    present: bool = False
+    cls: PodClass | None = None
+    class_since: float = 0.0
+    queued_at: float = 0.0
+    posted_at: float = 0.0
+    namespace: str | None = None
+    not_found: int = 0  # how often its namespace was missing
+    reread: bool = False
+    waiting: bool = True  # its row is kept fresh
+    started_reported: bool = False
+    handed: Event | None = None
+    handed_at_drain: int = -1
+    said: set[str] = field(default_factory=set)
+
+    def facts(self, rivals: bool) -> Facts:
+        return Facts(
+            launch=self.launch,
+            progress=self.progress,
+            refusal=self.refusal,
+            relaunches=self.relaunches,
+            rivals=rivals,
+            class_since=self.class_since,
+            posted_at=self.posted_at,
+            reread=self.reread,
+            started_reported=self.started_reported,
+        )
+
+
+class Tracker:
+    """Launches by id, newest launch by key, pods by name and by task instance."""
+
+    def __init__(self) -> None:
+        self._launches: dict[str, Tracked] = {}
+        self._newest: dict[Hashable, str] = {}
+        self.pods: dict[PodKey, PodView] = {}
+        self._pods_of_ti: defaultdict[str, set[PodKey]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._launches)
+
+    def __iter__(self) -> Iterator[Tracked]:
+        return iter(list(self._launches.values()))
+
+    def get(self, launch_id: str) -> Tracked | None:
+        return self._launches.get(launch_id)
+
+    def newest(self, key: Hashable) -> Tracked | None:
+        return self._launches.get(self._newest.get(key, ""))
+
+    def add(self, tracked: Tracked) -> None:
+        self._launches[tracked.launch.id] = tracked
+        self._newest[tracked.launch.key] = tracked.launch.id
+
+    def drop(self, tracked: Tracked) -> None:
+        """Settled: forget the launch, not its pod, which stays until the watch says it is gone."""
+        self._launches.pop(tracked.launch.id, None)
+        if self._newest.get(tracked.launch.key) == tracked.launch.id:
+            del self._newest[tracked.launch.key]
+
+    def see(self, pod: PodView) -> Tracked | None:
+        """Here is the pod now. Returns the launch it is the current attempt of."""
+        key = pod_key(pod)
+        self.pods[key] = pod
+        self._pods_of_ti[pod.metadata.labels.get(TI_LABEL, "")].add(key)
+        return self._attach(pod, present=True)
+
+    def lose(self, pod: PodView) -> Tracked | None:
+        """The pod is gone; this is its last object."""
+        key = pod_key(pod)
+        self.pods.pop(key, None)
+        ti_id = pod.metadata.labels.get(TI_LABEL, "")
+        self._pods_of_ti[ti_id].discard(key)
+        if not self._pods_of_ti[ti_id]:
+            del self._pods_of_ti[ti_id]
+        return self._attach(pod, present=False)
+
+    def _attach(self, pod: PodView, present: bool) -> Tracked | None:
+        tracked = self._launches.get(pod.metadata.labels.get(LAUNCH_LABEL, ""))
+        if tracked is None or not _is_current(tracked, pod):
+            return None
+        tracked.pod = tracked.pod or ref_of(pod)
+        tracked.seen, tracked.present = pod, present
+        if tracked.progress is not Progress.REFUSED:
+            tracked.progress = Progress.SEEN
+        return tracked
+
+    def posted(self, tracked: Tracked) -> None:
+        """Its pod was created; the watch may have shown it before the answer came."""
+        assert tracked.pod is not None
+        tracked.progress = Progress.UNSEEN
+        pod = self.pods.get((tracked.pod.namespace, tracked.pod.name))
+        if pod is not None:
+            self._attach(pod, present=True)
+
+    def pods_of(self, ti_id: str) -> list[PodView]:
+        return [self.pods[key] for key in self._pods_of_ti.get(ti_id, ())]
+
+    def has_rivals(self, tracked: Tracked) -> bool:
+        """Another pod of the same task instance is alive."""
+        mine = (tracked.pod.namespace, tracked.pod.name) if tracked.pod else None
+        return any(pod_key(p) != mine and is_alive(p) for p in self.pods_of(tracked.launch.ti_id))
+
+    def terminating_older(self, tracked: Tracked) -> list[PodView]:
+        """Pods of earlier launches of this task instance that are being deleted but still alive."""
+        return [
+            p for p in self.pods_of(tracked.launch.ti_id) if p.metadata.deletion_timestamp is not None and is_alive(p)
+        ]
+
+
+def _is_current(tracked: Tracked, pod: PodView) -> bool:
+    """The pod is the launch's present attempt: the one posted, or any for a launch whose pod is not known yet."""
+    if tracked.pod is not None:
+        return tracked.pod.uid == pod.metadata.uid
+    return tracked.progress is Progress.UNSEEN

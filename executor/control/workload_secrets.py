@@ -1,0 +1,103 @@
+"""Workloads on their way to their pods: one immutable Secret per batch and namespace, owned by the pods that mount it.
+
+The Secret is posted together with its pods (a pod that starts first waits for its volume), and afterwards one patch
+makes the pods its owners, so that Kubernetes deletes it with the last of them, whoever dies in between. A Secret that
+nobody owns is swept after ten minutes. Its body holds tokens and is never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from executor.errors import AlreadyExists, ApiError, NotFound, Transient
+from executor.identity import DEPLOYMENT_LABEL, SECRET_ANNOTATION, deployment_selector
+from executor.kube.port import KubePort, PodRef
+from executor.manifest import WorkloadMount
+from executor.observe.pod_view import PodView
+
+log = logging.getLogger(__name__)
+
+MOUNT_PATH = "/var/run/airflow/workload"
+SWEEP_AGE = timedelta(minutes=10)
+BATCH_LIMIT = 200
+BATCH_BYTES = 512 * 1024
+RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class WorkloadSecrets:
+    """Creates, hands over and sweeps workload Secrets."""
+
+    def __init__(self, kube: KubePort, deployment: str) -> None:
+        self._kube = kube
+        self._deployment = deployment
+
+    def new_name(self) -> str:
+        return f"airflow-workloads-{uuid4().hex[:20]}"
+
+    def mount(self, secret: str, launch_id: str) -> WorkloadMount:
+        return WorkloadMount(secret, launch_id, MOUNT_PATH)
+
+    async def create(self, namespace: str, name: str, data: Mapping[str, bytes], wanted: Callable[[], bool]) -> None:
+        """Create, trying again on transient errors while `wanted()`. Raises Refused, and Transient once given up."""
+        labels = {DEPLOYMENT_LABEL: self._deployment}
+        for attempt in range(1_000_000):
+            try:
+                await self._kube.create_secret(namespace, name, labels=labels, data=data)
+            except AlreadyExists:
+                return
+            except Transient as error:
+                if not wanted():
+                    raise
+                await asyncio.sleep(error.retry_after or RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
+            else:
+                return
+
+    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> None:
+        """Make these pods the owners. On failure the sweep deletes the Secret only once nobody can need it."""
+        for delay in (*RETRY_DELAYS, None):
+            try:
+                await self._kube.own_secret(namespace, name, owners)
+                return
+            except NotFound:
+                return
+            except ApiError as error:
+                if delay is None or not isinstance(error, Transient):
+                    log.warning("Secret %s/%s has no owners and will be swept: %s", namespace, name, error)
+                    return
+                await asyncio.sleep(delay)
+
+    async def adopt(self, pod: PodView, launch_id: str, workload: bytes) -> None:
+        """A pod whose create was answered late mounts an earlier batch's Secret: see that it exists and is owned."""
+        namespace, name = pod.metadata.namespace, pod.metadata.annotations.get(SECRET_ANNOTATION)
+        if name:
+            with suppress(ApiError):  # refused or unreachable: the pod waits for its volume and says so
+                await self.create(namespace, name, {launch_id: workload}, lambda: False)
+            await self.hand_over(namespace, name, [PodRef(namespace, pod.metadata.name, pod.metadata.uid)])
+
+    async def discard(self, namespace: str, name: str) -> None:
+        """No pod of the batch was created."""
+        try:
+            await self._kube.delete_secret(namespace, name)
+        except ApiError as error:
+            log.info("Secret %s/%s is left to the sweep: %s", namespace, name, error)
+
+    async def sweep(self, namespaces: Sequence[str | None]) -> int:
+        """Delete this deployment's Secrets that nobody owns and that are older than SWEEP_AGE; how many went."""
+        oldest = datetime.now(UTC) - SWEEP_AGE
+        swept = 0
+        for namespace in namespaces:
+            try:
+                secrets = await self._kube.list_secrets(namespace, deployment_selector(self._deployment))
+            except ApiError as error:
+                log.info("Workload Secrets in %s were not swept: %s", namespace or "all namespaces", error)
+                continue
+            for secret in secrets:
+                if not secret.owned and secret.created is not None and secret.created < oldest:
+                    await self.discard(secret.namespace, secret.name)
+                    swept += 1
+        return swept

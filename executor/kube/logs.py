@@ -1,0 +1,110 @@
+"""The live log of a launch, read by the API server process for its UI.
+
+Synchronous: everything happens in one short-lived event loop of the calling thread. Nothing is left behind, neither a
+connection nor a thread, and no exception leaves: what went wrong is one line for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from executor.errors import ApiError
+from executor.kube.client import KubeApi
+from executor.kube.settings import KubeSettings
+from executor.observe.pod_view import PodView
+
+log = logging.getLogger(__name__)
+
+_LIMIT_BYTES = 4 * 1024 * 1024
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLog:
+    """What a container has written so far."""
+
+    pod: str
+    namespace: str
+    lines: tuple[str, ...]
+
+
+def read_live_log(
+    settings: KubeSettings,
+    namespaces: Sequence[str | None],
+    launch_selector: str,
+    container: str = "base",
+    tail_lines: int | None = None,
+    timeout: float = 5.0,
+) -> LiveLog | str:
+    """The log of the newest pod that matches the selector and has one, or one line that says why there is none.
+
+    namespaces: where to look, None = everywhere. tail_lines: None = everything, up to the last 4 MiB.
+    timeout: seconds for everything together. Raises nothing.
+    """
+    try:
+        return _run(_read(settings, namespaces, launch_selector, container, tail_lines), timeout)
+    except TimeoutError:
+        return f"The log could not be read from Kubernetes within {timeout:g} s"
+    except ApiError as error:
+        return f"The log could not be read from Kubernetes: {error}"
+    except Exception:
+        log.exception("Reading a live log failed")
+        return "The log could not be read from Kubernetes: an internal error, see the log of the API server process"
+
+
+def _run(reading: Coroutine[Any, Any, LiveLog | str], timeout: float) -> LiveLog | str:
+    async def limited() -> LiveLog | str:
+        return await asyncio.wait_for(reading, timeout)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(limited())
+    with ThreadPoolExecutor(1) as pool:  # called from a coroutine: this thread's loop is taken
+        return pool.submit(asyncio.run, limited()).result()
+
+
+async def _read(
+    settings: KubeSettings, namespaces: Sequence[str | None], selector: str, container: str, tail_lines: int | None
+) -> LiveLog | str:
+    api = await KubeApi.open(settings)
+    try:
+        lists = await asyncio.gather(*(_pods(api, namespace, selector) for namespace in namespaces))
+        pods = sorted((pod for found, _ in lists for pod in found), key=_created, reverse=True)
+        problems = [f"The pod could not be looked up: {error}" for _, error in lists if error is not None]
+        return await _first_log(api, pods, container, tail_lines, problems)
+    finally:
+        await api.close()
+
+
+async def _first_log(
+    api: KubeApi, pods: Sequence[PodView], container: str, tail_lines: int | None, problems: list[str]
+) -> LiveLog | str:
+    for pod in pods:
+        meta = pod.metadata
+        try:
+            text = await api.read_log(
+                meta.namespace, meta.name, container=container, tail_lines=tail_lines, limit_bytes=_LIMIT_BYTES
+            )
+        except ApiError as error:
+            problems.append(f"Pod {meta.name} in namespace {meta.namespace} has no log to show: {error}")
+            continue
+        return LiveLog(meta.name, meta.namespace, tuple(text.splitlines()))
+    return problems[-1] if problems else "No pod of this launch exists (any more)"
+
+
+async def _pods(api: KubeApi, namespace: str | None, selector: str) -> tuple[Sequence[PodView], ApiError | None]:
+    try:
+        return (await api.list_pods(namespace, selector)).pods, None
+    except ApiError as error:
+        return (), error
+
+
+def _created(pod: PodView) -> datetime:
+    return pod.metadata.creation_timestamp or _LONG_AGO

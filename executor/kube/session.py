@@ -1,0 +1,82 @@
+"""The HTTP session of the official client, with what it does not set by itself: keepalive times and proxy variables.
+
+The official client reads proxy variables (and ~/.netrc, whose entries would replace our credentials) for every single
+request; here the variables are read once and .netrc never.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import AddrInfoType
+
+from executor.kube.settings import KubeSettings
+
+_READ_BUFFER = 2**21  # as the official client: a large object comes in one piece
+
+
+def use_own_session(api_client: Any, settings: KubeSettings) -> aiohttp.ClientSession:
+    """Replace the session of a kubernetes.aio ApiClient by ours and return the old one, to be closed."""
+    rest = api_client.rest_client
+    configuration = api_client.configuration
+    old: aiohttp.ClientSession = rest.pool_manager
+    rest.pool_manager = aiohttp.ClientSession(
+        connector=connector(configuration, settings), trust_env=False, read_bufsize=_READ_BUFFER
+    )
+    rest.proxy = configuration.proxy or proxy_for(configuration.host)
+    return old
+
+
+def connector(configuration: Any, settings: KubeSettings) -> aiohttp.TCPConnector:
+    """Pool, TLS and keepalive for this configuration."""
+    return aiohttp.TCPConnector(
+        limit=settings.connection_pool_size,
+        ssl=tls_context(configuration),
+        socket_factory=KeepaliveSockets(settings) if settings.enable_tcp_keepalive else None,
+    )
+
+
+def tls_context(configuration: Any) -> ssl.SSLContext:
+    """TLS as the configuration says. Raises OSError (ssl.SSLError) for files that cannot be read."""
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if getattr(configuration, "disable_strict_ssl_verification", False):
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def proxy_for(host: str) -> str | None:
+    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for this URL, None for none."""
+    parts = urlsplit(host)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+class KeepaliveSockets:
+    """Makes sockets that notice a dead peer (tcp(7)); options a platform lacks are left out."""
+
+    def __init__(self, settings: KubeSettings) -> None:
+        wanted = {
+            "TCP_KEEPIDLE": settings.tcp_keep_idle,
+            "TCP_KEEPINTVL": settings.tcp_keep_intvl,
+            "TCP_KEEPCNT": settings.tcp_keep_cnt,
+        }
+        self._options = [(getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)]
+
+    def __call__(self, address: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in self._options:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+        return made

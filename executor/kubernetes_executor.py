@@ -1,0 +1,220 @@
+"""The executor as Airflow sees it: a translation between the scheduler's thread and the loop, without any policy.
+
+What holds here: no method talks to Kubernetes, waits for the loop, or logs or counts per task; the only database
+access uses the session Airflow gives; no exception leaves a method (the scheduler would end with it); building an
+object starts nothing, because the API server builds one only to read logs. `control.supervisor` draws the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
+
+from airflow.executors.base_executor import PARALLELISM, BaseExecutor
+from airflow.executors.workloads import ExecuteCallback, ExecuteTask
+
+from executor.adoption import adopted_from
+from executor.airflow_compat import event_state
+from executor.airflow_config import read_facts, read_settings
+from executor.assembly import make_plan
+from executor.control.supervisor import Supervisor
+from executor.live_log import task_log
+from executor.model import Event, LogEntry, Message, Outcome, Settled
+from executor.row_identity import give_launch_id
+from executor.task_rows import TaskRows
+
+if TYPE_CHECKING:
+    from airflow.executors.workloads import ExecutorWorkload
+    from airflow.models.taskinstance import TaskInstance
+    from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_LAUNCHES = 50_000
+END_SECONDS = 4.0
+
+
+class KubernetesExecutor(BaseExecutor):
+    """Every task in a pod of its own. `AIRFLOW__CORE__EXECUTOR=executor.KubernetesExecutor`."""
+
+    supports_ad_hoc_ti_run = True
+    supports_callbacks = True
+    supports_multi_team = True
+    is_local = False
+    is_production = True
+    serve_logs = False
+    pre_assigns_external_executor_id: ClassVar[bool] = True
+
+    def __init__(self, parallelism: int = PARALLELISM, team_name: str | None = None) -> None:
+        super().__init__(parallelism=parallelism, team_name=team_name)
+        self._supervisor: Supervisor | None = None
+        self._rows: TaskRows | None = None
+        self._newest: dict[Any, str] = {}  # key -> launch id, for every key in `running` or `queued_tasks`
+        self._used: OrderedDict[str, None] = OrderedDict()  # launch ids that were handed to this executor
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the loop. Raises SettingsError for a setting that cannot be used: better now than at a launch."""
+        settings, facts = read_settings(self.team_name), read_facts(self.team_name)
+        for sentence in (*settings.notices, *facts.warnings):
+            log.warning("%s", sentence)
+        if settings.switch_interval > 0:
+            sys.setswitchinterval(settings.switch_interval)
+        self._rows = TaskRows(self.job_id if isinstance(self.job_id, int) else None)
+        plan = make_plan(settings, facts, self._rows, self.jwt_generator, self.job_id, self.team_name)
+        self._supervisor = Supervisor(plan)
+        self._supervisor.start()
+        where = "all namespaces" if settings.namespaces is None else ", ".join(settings.namespaces)
+        log.info("Tasks run as pods in %s; this deployment's pods carry airflow-deployment=%s", where, plan.deployment)
+
+    def end(self) -> None:
+        """Stop the loop; the pods go on and the next scheduler adopts them."""
+        if self._supervisor is not None and not self._supervisor.stop(END_SECONDS):
+            log.warning("The executor's loop did not end within %.0f s and is left behind", END_SECONDS)
+        if self._rows is not None:
+            self._rows.close()
+
+    def terminate(self) -> None:
+        self.end()
+
+    # -- the scheduler's calls, in their order ------------------------------------------------------------------------
+
+    def queue_workload(self, workload: ExecutorWorkload, session: Session) -> None:
+        """Record only: the transaction that queued it is not committed yet."""
+        try:
+            if isinstance(workload, ExecuteTask):
+                self._queue_task(workload, session)
+            elif isinstance(workload, ExecuteCallback):
+                self.queued_callbacks[workload.key] = workload
+            else:
+                log.error("%s cannot run in a pod", type(workload).__name__)
+        except Exception:
+            log.exception("A workload could not be queued")
+
+    def _queue_task(self, workload: ExecuteTask, session: Session) -> None:
+        launch_id = workload.ti.external_executor_id
+        if not launch_id or launch_id in self._used:
+            launch_id = str(uuid4())
+            give_launch_id(session, workload, launch_id)
+        self._remember(launch_id)
+        key = workload.key
+        self._newest[key] = launch_id
+        self.queued_tasks[key] = workload
+
+    def _remember(self, launch_id: str) -> None:
+        self._used[launch_id] = None
+        if len(self._used) > REMEMBERED_LAUNCHES:
+            self._used.popitem(last=False)
+
+    def heartbeat(self) -> None:
+        """The scheduler lives; hand over what it committed, take what happened."""
+        try:
+            if self._supervisor is not None:
+                self._supervisor.heartbeat()
+            super().heartbeat()
+        except Exception:
+            log.exception("The executor's heartbeat broke; the scheduler goes on")
+
+    def _process_workloads(self, workload_items: Sequence[ExecutorWorkload]) -> None:
+        """The transaction is committed: these may run."""
+        for workload in workload_items:
+            key: Any = workload.key
+            self.queued_tasks.pop(key, None)
+            self.queued_callbacks.pop(key, None)
+            if isinstance(workload, ExecuteCallback):
+                self._newest[key] = workload.callback.id
+            self.running.add(key)
+        if self._supervisor is not None:
+            self._supervisor.submit(workload_items)
+
+    def sync(self) -> None:
+        """Take what the loop has for the scheduler."""
+        if self._supervisor is not None:
+            for message in self._supervisor.drain():
+                self._take(message)
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case LogEntry():
+                self.log_task_event(event=message.event, extra=message.extra, ti_key=message.key)  # type: ignore[arg-type]
+            case Settled():
+                if self._is_newest(message):
+                    self._forget(message.key)
+            case Event():
+                if self._is_newest(message):
+                    self._report(message)
+
+    def _is_newest(self, message: Event | Settled) -> bool:
+        """An older launch of this key says nothing about the one that is queued or running now."""
+        return self._newest.get(message.key, message.launch_id) == message.launch_id
+
+    def _forget(self, key: Any) -> None:
+        self.running.discard(key)
+        self._newest.pop(key, None)
+
+    def _report(self, event: Event) -> None:
+        """The key leaves `running` first: the scheduler ignores events of keys that the executor still has."""
+        state = event_state(event.key, event.outcome)
+        if state is None:
+            return
+        if event.outcome is not Outcome.STARTED:
+            self.running.discard(event.key)
+        self.event_buffer[event.key] = (state, event.info or None)  # type: ignore[index]
+
+    # -- the scheduler settles a launch itself ------------------------------------------------------------------------
+
+    def change_state(self, key: Any, state: Any, info: Any = None, remove_running: bool = True) -> None:
+        """The scheduler gave up on it (no heartbeat, stuck in queued): its pod goes."""
+        super().change_state(key, state, info, remove_running)
+        self._abandon(self._newest.pop(key, None), f"the scheduler set it to {state}")
+
+    def revoke_task(self, *, ti: TaskInstance) -> None:
+        """The scheduler takes it back: neither queued nor running here any more, and its pod goes."""
+        try:
+            key = ti.key
+            self.queued_tasks.pop(key, None)
+            self.running.discard(key)
+            self._abandon(self._newest.pop(key, None) or ti.external_executor_id, "the scheduler revoked it")
+        except Exception:
+            log.exception("A task could not be revoked")
+
+    def _abandon(self, launch_id: str | None, why: str) -> None:
+        if launch_id and self._supervisor is not None:
+            self._supervisor.abandon(launch_id, why)
+
+    def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
+        """Adopt all that carry a launch id; the others are handed back for reset."""
+        try:
+            adopted, rest = adopted_from(tis)
+            for one in adopted:
+                self.running.add(one.key)  # type: ignore[arg-type]
+                self._newest[one.key] = one.launch_id or ""
+                self._remember(one.launch_id or "")
+            if self._supervisor is not None:
+                self._supervisor.adopt(adopted)
+        except Exception:
+            log.exception("Nothing could be adopted; the scheduler offers it again")
+            return []
+        return rest
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
+        """The live log of a running pod, for the API server. Returns (messages, lines); raises nothing."""
+        return task_log(ti, self.team_name)
+
+    def debug_dump(self) -> None:
+        """Totals only: called from a signal handler, between any two bytecodes."""
+        log.info(
+            "queued tasks %d, queued callbacks %d, running %d, events %d, loop: %s",
+            len(self.queued_tasks),
+            len(self.queued_callbacks),
+            len(self.running),
+            len(self.event_buffer),
+            self._supervisor.totals() if self._supervisor else "not started",
+        )

@@ -1,0 +1,38 @@
+"""What a running pod has written so far, for the API server's log page.
+
+The API server builds an executor object only for this and never starts it; nothing is left behind by a call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from executor.airflow_config import read_settings
+from executor.identity import launch_selector
+from executor.kube.logs import LiveLog, read_live_log
+from executor.settings import SettingsError
+
+if TYPE_CHECKING:
+    from airflow.models.taskinstance import TaskInstance
+
+SECONDS = 5.0
+
+
+def task_log(ti: TaskInstance, team_name: str | None) -> tuple[list[str], list[str]]:
+    """(messages about where the log comes from or why there is none, lines). Raises nothing."""
+    if not ti.external_executor_id:
+        return ["This task has no pod yet."], []
+    try:
+        settings = read_settings(team_name)
+    except SettingsError as error:
+        return [f"The log cannot be read from the pod: {error}"], []
+    found = read_live_log(
+        settings.kube,
+        settings.namespaces or (None,),
+        launch_selector(ti.external_executor_id),
+        tail_lines=settings.running_pod_log_lines,
+        timeout=SECONDS,
+    )
+    if isinstance(found, LiveLog):
+        return [f"Live log of pod {found.namespace}/{found.pod}"], list(found.lines)
+    return [found], []

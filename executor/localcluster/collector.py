@@ -1,0 +1,108 @@
+"""What controllers clean up on a real cluster: objects whose owners are gone, and the content of ending namespaces.
+
+It runs a moment after the changes that call for it, so that a burst of deletions is one pass. Excluded: foreground
+deletion (treated as background) and removal of single dangling owner references while other owners live.
+Sources: Kubernetes pages "Garbage Collection" and "Namespaces".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from executor.localcluster.registry import DeleteOptions, Registry
+from executor.localcluster.resources import NAMESPACES, RESOURCES, Resource
+from executor.localcluster.store import Change, Key, Stored, owner_uids
+
+log = logging.getLogger(__name__)
+
+_DELAY_SECONDS = 0.2
+
+
+class Collector:
+    """Notes what may have to go, as changes happen, and deletes it in passes."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.store = registry.store
+        self._orphans: set[tuple[Resource, Key]] = set()
+        self._namespaces: set[str] = set()
+        self._wake = asyncio.Event()
+        self.store.listeners.append(self.notice)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Collect in the background while the context is open."""
+        task = asyncio.create_task(self._run(), name="collector")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def notice(self, resource: Resource, change: Change) -> None:
+        """A change happened: remember whom it may leave behind."""
+        metadata = change.stored.object["metadata"]
+        if change.type == "DELETED":
+            self._orphans |= self.store.dependents.get(metadata["uid"], set())
+            self._notice_emptier(change.stored.key[0])
+        elif metadata.get("ownerReferences"):
+            self._orphans.add((resource, change.stored.key))
+        if resource is NAMESPACES and metadata.get("deletionTimestamp") and change.type != "DELETED":
+            self._namespaces.add(change.stored.key[1])
+        if self._orphans or self._namespaces:
+            self._wake.set()
+
+    def _notice_emptier(self, namespace: str) -> None:
+        found = self.store.find(NAMESPACES, ("", namespace)) if namespace else None
+        if found and found.object["metadata"].get("deletionTimestamp"):
+            self._namespaces.add(namespace)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_DELAY_SECONDS)
+            self._wake.clear()
+            try:
+                self.collect()
+            except Exception:
+                log.exception("collecting objects without owners failed; it goes on with the next change")
+
+    def collect(self) -> None:
+        """One pass over everything noticed so far."""
+        orphans, self._orphans = self._orphans, set()
+        for resource, key in orphans:
+            stored = self.store.find(resource, key)
+            if stored is not None and self._is_orphan(stored):
+                self.registry.delete(resource, key, DeleteOptions())
+        namespaces, self._namespaces = self._namespaces, set()
+        for name in namespaces:
+            self._empty(name)
+
+    def _is_orphan(self, stored: Stored) -> bool:
+        owners = owner_uids(stored.object)
+        return bool(owners) and not any(self._owns(uid, stored.key[0]) for uid in owners)
+
+    def _owns(self, uid: str, namespace: str) -> bool:
+        """Whether an owner lives, in the same namespace or in none."""
+        found = self.store.owners.get(uid)
+        return found is not None and found[1][0] in ("", namespace)
+
+    def _empty(self, namespace: str) -> None:
+        """Delete the content; when nothing is left the namespace itself goes."""
+        content = [
+            (resource, stored.key)
+            for resource in RESOURCES
+            if resource.namespaced
+            for stored in self.store.in_namespace(resource, namespace)
+        ]
+        for resource, key in content:
+            if self.store.find(resource, key):
+                self.registry.delete(resource, key, DeleteOptions())
+        left = any(self.store.find(resource, key) for resource, key in content)
+        found = self.store.find(NAMESPACES, ("", namespace))
+        if found is not None and not left:
+            self.store.remove(NAMESPACES, found)

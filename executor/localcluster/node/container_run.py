@@ -1,0 +1,163 @@
+"""Runs one container once: image, environment, mounts, process, exit. Restarts: `container_loop`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from signal import SIGKILL, Signals
+
+from executor.localcluster.node import images, process, rootfs, sources
+from executor.localcluster.node.api import Json
+from executor.localcluster.node.cri_log import tail_text
+from executor.localcluster.node.env import EnvContext, build_argv, build_env
+from executor.localcluster.node.node_context import NodeContext, image_env, service_env
+from executor.localcluster.node.recorder import now_seconds
+from executor.localcluster.node.spec import ContainerSpec, Mount
+from executor.localcluster.node.state import Terminated
+from executor.localcluster.node.volumes import container_mounts
+from executor.localcluster.quantity import parse_quantity
+
+MESSAGE_BYTES, TAIL_BYTES, TAIL_LINES = 4096, 2048, 80
+EPOCH = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start of one container. number: restart count; volumes: path on this machine by volume name."""
+
+    pod: Json = field(repr=False)
+    container: Json = field(repr=False)
+    number: int
+    volumes: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return str(self.container["name"])
+
+
+class ContainerRun:
+    """A container from its preparation to its end. Use: `prepare`, `start`, `wait`; `signal` at any time."""
+
+    def __init__(self, node: NodeContext, launch: Launch) -> None:
+        self._node, self._launch = node, launch
+        self.container_id = f"containerd://{token_hex(32)}"
+        self.started_at = EPOCH
+        pod_dir = node.pod_dir(launch.pod)
+        self._layer = pod_dir / ".layers" / f"{launch.name}-{launch.number}"
+        self._message = pod_dir / ".termination" / f"{launch.name}-{launch.number}"
+        self._log = pod_dir / launch.name / f"{launch.number}.log"
+        self._process: process.ContainerProcess | None = None
+        self._out_of_memory = False
+
+    async def prepare(self, image: images.ImageEntry) -> ContainerSpec:
+        """Everything that can be wrong before a process exists. Raises ConfigError, VolumeError, ApiError, OSError."""
+        node, launch = self._node, self._launch
+        found = await sources.fetch(
+            node.api, launch.pod["metadata"]["namespace"], sources.env_references(launch.container)
+        )
+        services = service_env(node.api.url)
+        env = build_env(launch.container, EnvContext(launch.pod, node.facts, found), services)
+        own = {**image_env(image), "HOSTNAME": hostname(launch.pod)}
+        root = self._layer / "root"
+        root.mkdir(parents=True, exist_ok=True)
+        return ContainerSpec(
+            argv=build_argv(launch.container, image, env),
+            env={**own, **env},
+            cwd=launch.container.get("workingDir") or image.workdir,
+            hostname=hostname(launch.pod),
+            user_namespace=node.user_namespace,
+            root=str(root),
+            scratch=str(self._layer),
+            layers=rootfs.image_layers(image, node.mount_points, node.user_namespace),
+            overlay_options=rootfs.overlay_options(node.user_namespace),
+            mounts=(*container_mounts(launch.container, launch.volumes, env), *self._own_mounts()),
+            hidden=(str(node.state_dir),),
+        )
+
+    def _own_mounts(self) -> tuple[Mount, ...]:
+        pod, target = self._launch.pod, self._launch.container.get("terminationMessagePath") or "/dev/termination-log"
+        self._message.parent.mkdir(parents=True, exist_ok=True)
+        self._message.write_bytes(b"")
+        self._message.chmod(0o666)
+        hosts = self._node.pod_dir(pod) / ".hosts"
+        hosts.write_text(hosts_file(pod))
+        mounts = [Mount(str(self._message), target), Mount(str(hosts), "/etc/hosts")]
+        taken = {mount["mountPath"] for mount in self._launch.container.get("volumeMounts") or ()}
+        return tuple(mount for mount in mounts if mount.target not in taken)
+
+    async def start(self, spec: ContainerSpec) -> None:
+        """Raises process.StartError."""
+        self._process = await process.start(spec, self._log)
+        self.started_at = now_seconds()
+
+    async def wait(self) -> Terminated:
+        """Until the container has ended and its output is in the log; its writable layer is gone then."""
+        assert self._process is not None
+        limit = memory_limit(self._launch.container)
+        watcher = asyncio.create_task(self._enforce(self._process, limit)) if limit else None
+        try:
+            code = await self._process.wait()
+        finally:
+            if watcher:
+                watcher.cancel()
+            self._node.memory.remove(self._process.pid)
+        await asyncio.to_thread(remove_tree, self._layer)
+        reason = "OOMKilled" if self._out_of_memory and code == 137 else "Completed" if code == 0 else "Error"
+        return Terminated(code, reason, self.started_at, now_seconds(), self._last_words(code), self.container_id)
+
+    async def _enforce(self, running: process.ContainerProcess, limit: int) -> None:
+        await self._node.memory.add(running.pid, limit).wait()
+        self._out_of_memory = True
+        running.signal(SIGKILL)
+
+    def _last_words(self, code: int) -> str:
+        """The termination message (Kubernetes: "Customizing the termination message")."""
+        with self._message.open("rb") as file:
+            text = file.read(MESSAGE_BYTES).decode(errors="replace")
+        policy = self._launch.container.get("terminationMessagePolicy")
+        if not text and code != 0 and policy == "FallbackToLogsOnError":
+            return tail_text(self._log, TAIL_LINES, TAIL_BYTES)
+        return text
+
+    def signal(self, number: Signals) -> None:
+        if self._process is not None:
+            self._process.signal(number)
+
+    def discard(self) -> None:
+        """Remove what `prepare` made, of a container that never started."""
+        remove_tree(self._layer)
+
+
+def memory_limit(container: Json) -> int:
+    """Bytes; 0 without a limit."""
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+    return int(parse_quantity(limit)) if limit is not None else 0
+
+
+def hostname(pod: Json) -> str:
+    return str(pod["spec"].get("hostname") or pod["metadata"]["name"])[:63].rstrip("-.")
+
+
+def hosts_file(pod: Json) -> str:
+    lines = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    lines.append(f"127.0.0.1\t{hostname(pod)}")
+    aliases = pod["spec"].get("hostAliases") or ()
+    lines += [f"{alias['ip']}\t{' '.join(alias.get('hostnames') or ())}" for alias in aliases]
+    return "\n".join(lines) + "\n"
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory tree; a directory that overlayfs made unreadable (its work directory) is opened first."""
+
+    def reopen(function: object, name: str, _: object) -> None:
+        with suppress(OSError):
+            Path(name).chmod(0o700)
+            shutil.rmtree(name, ignore_errors=True)
+
+    if path.exists():
+        shutil.rmtree(path, onerror=reopen)

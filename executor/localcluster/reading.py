@@ -1,0 +1,84 @@
+"""The verbs that read: get, list, watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from executor.localcluster import listing, tables, watching
+from executor.localcluster.cluster import Cluster
+from executor.localcluster.request_info import RequestInfo
+from executor.localcluster.store import Stored
+from executor.localcluster.types import Json
+
+JSON_TYPE = "application/json"
+
+
+def raw_answer(stored: Stored, code: int = 200) -> web.Response:
+    """An object, from its bytes where it is stored."""
+    body = stored.raw or msgspec.json.encode(stored.object)
+    return web.Response(body=body, status=code, content_type=JSON_TYPE)
+
+
+def json_answer(value: Json, code: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=code, content_type=JSON_TYPE)
+
+
+def _table_wanted(request: web.Request) -> bool:
+    return tables.wanted(request.headers.get("Accept", ""))
+
+
+def _table(request: web.Request, info: RequestInfo, objects: list[Json], metadata: Json) -> Json:
+    return tables.table(info.resource.kind, objects, metadata, request.query.get("includeObject", "Metadata"))
+
+
+async def get(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    stored = cluster.store.get(info.resource, (info.namespace, info.name))
+    if _table_wanted(request):
+        version = {"resourceVersion": str(stored.version)}
+        return json_answer(_table(request, info, [stored.object], version))
+    return raw_answer(stored)
+
+
+async def list_objects(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    found = listing.page(cluster.store, info)
+    if _table_wanted(request):
+        return json_answer(_table(request, info, [stored.object for stored in found.objects], found.metadata))
+    return web.Response(body=listing.encode_page(info, found), content_type=JSON_TYPE)
+
+
+async def watch(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    """Stream events until the time of the watch is over, the client leaves or the connection is cut."""
+    plan = watching.plan(cluster.store, info)
+    if _table_wanted(request):
+        plan = replace(plan, render=partial(_event_table, request, info))
+    answer = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
+    await answer.prepare(request)
+    with _cuttable(cluster, request):
+        async for piece in watching.stream(cluster.store, plan):
+            await answer.write(piece)
+        await answer.write_eof()
+    return answer
+
+
+def _event_table(request: web.Request, info: RequestInfo, obj: Json) -> bytes:
+    version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+    return msgspec.json.encode(_table(request, info, [obj], version))
+
+
+@contextmanager
+def _cuttable(cluster: Cluster, request: web.Request) -> Iterator[None]:
+    """Let the admin endpoint cut this watch."""
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client left before its watch began")
+    cluster.faults.watches.add(transport)
+    try:
+        yield
+    finally:
+        cluster.faults.watches.discard(transport)

@@ -1,0 +1,265 @@
+"""Writes as the API understands them: create, update, status, delete, on top of the numbered store.
+
+Every method is synchronous, takes decoded objects and returns the stored version; refusals are ``ApiError``.
+Rules of single kinds (defaults, validation, admission) come from :mod:`executor.localcluster.strategies`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from executor.localcluster import status
+from executor.localcluster.resources import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Resource
+from executor.localcluster.stamps import generate_name, timestamp, utc_now
+from executor.localcluster.store import Key, Store, Stored
+from executor.localcluster.strategies import strategy_for
+from executor.localcluster.types import Json
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """What a caller of delete may say; ``grace`` in seconds, ``None`` for the object's own."""
+
+    grace: int | None = None
+    uid: str | None = None
+    version: str | None = None
+    propagation: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a delete did: ``stored`` is the object as left (or last seen); ``gone`` whether it is removed."""
+
+    stored: Stored
+    gone: bool
+
+
+class Registry:
+    """The rules of writing.
+
+    ``authority`` is the PEM text that every namespace's ``kube-root-ca.crt`` holds; ``now`` gives the time of stamps.
+    """
+
+    def __init__(self, store: Store, authority: str = "", now: Callable[[], datetime] = utc_now) -> None:
+        self.store = store
+        self.authority = authority
+        self.now = now
+
+    def create(self, resource: Resource, namespace: str, obj: Json, dry_run: bool = False) -> Stored:
+        """Keep a new object. ``obj`` is taken over: the caller must not use it afterwards."""
+        self._prepare_metadata(resource, namespace, obj)
+        strategy = strategy_for(resource)
+        if "status" in resource.subresources and not strategy.created_with_status:
+            obj.pop("status", None)
+        strategy.default(obj)
+        self._require_namespace(resource, namespace, obj["metadata"]["name"])
+        strategy.admit(self.store, obj)
+        self._refuse(resource, obj, strategy.validate(obj))
+        strategy.charge(self.store, obj)
+        if dry_run:
+            return self._rehearse_create(resource, obj)
+        stored = self.store.create(resource, obj)
+        if resource is NAMESPACES:
+            self._furnish(stored.key[1])
+        return stored
+
+    def _furnish(self, namespace: str) -> None:
+        """What controllers put into each new namespace; at once, so that a pod can follow its namespace at once."""
+        self.create(SERVICE_ACCOUNTS, namespace, {"metadata": {"name": "default"}})
+        certificate = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": self.authority}}
+        self.create(CONFIG_MAPS, namespace, certificate)
+
+    def update(self, resource: Resource, key: Key, obj: Json, subresource: str = "", dry_run: bool = False) -> Stored:
+        """Replace the object at ``key``. A resourceVersion in ``obj`` must be the current one."""
+        current = self.store.get(resource, key)
+        self._check_identity(resource, current, obj)
+        strategy = strategy_for(resource)
+        merged = _writable_part(resource, current.object, obj, subresource)
+        if subresource != "status":
+            strategy.default(merged)
+            errors = strategy.validate_update(merged, current.object) or strategy.validate(merged)
+            self._refuse(resource, merged, errors)
+        if dry_run:
+            return Stored(key, current.version, merged, b"")
+        stored = self.store.replace(resource, current, merged)
+        if _ready_to_go(stored.object):
+            self.store.remove(resource, stored)
+        return stored
+
+    def bind(self, key: Key, node: str) -> Stored:
+        """Assign a pod to a node, as ``pods/binding`` does; raises Conflict when it has one already."""
+        current = self.store.get(PODS, key)
+        pod = current.object
+        if pod["spec"].get("nodeName"):
+            why = f'pod {key[1]} is already assigned to node "{pod["spec"]["nodeName"]}"'
+            raise status.conflict(_BINDINGS, key[1], why)
+        if pod["metadata"].get("deletionTimestamp"):
+            raise status.conflict(_BINDINGS, key[1], f"pod {key[1]} is being deleted, cannot be assigned to a host")
+        if pod["spec"].get("schedulingGates"):
+            raise status.conflict(_BINDINGS, key[1], f"pod {key[1]} has non-empty .spec.schedulingGates")
+        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+        scheduled["lastTransitionTime"] = timestamp(self.now())
+        others = [c for c in pod.get("status", {}).get("conditions") or () if c["type"] != "PodScheduled"]
+        bound = {
+            **pod,
+            "metadata": dict(pod["metadata"]),
+            "spec": {**pod["spec"], "nodeName": node},
+            "status": {**pod.get("status", {}), "conditions": [scheduled, *others]},
+        }
+        return self.store.replace(PODS, current, bound)
+
+    def delete(self, resource: Resource, key: Key, options: DeleteOptions) -> Deletion:
+        """Delete at once, or mark and leave the rest to the node agent, a finalizer or the namespace's end."""
+        current = self.store.get(resource, key)
+        self._check_preconditions(resource, current, options)
+        if options.dry_run:
+            return Deletion(current, gone=True)
+        if options.propagation == "Orphan":
+            self._orphan(current.object["metadata"]["uid"])
+        grace = _grace(resource, current.object, options.grace)
+        finalizers = current.object["metadata"].get("finalizers")
+        held = grace > 0 or bool(finalizers) or (resource is NAMESPACES)
+        if not held:
+            return Deletion(self.store.remove(resource, current), gone=True)
+        return Deletion(self._mark(resource, current, grace), gone=False)
+
+    def _mark(self, resource: Resource, current: Stored, grace: int) -> Stored:
+        metadata = current.object["metadata"]
+        if metadata.get("deletionTimestamp") and grace >= metadata.get("deletionGracePeriodSeconds", 0):
+            return current
+        stamp = timestamp(self.now() + timedelta(seconds=grace))
+        marked = {**metadata, "deletionTimestamp": stamp, "deletionGracePeriodSeconds": grace}
+        obj = {**current.object, "metadata": marked}
+        if resource is NAMESPACES:
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        return self.store.replace(resource, current, obj)
+
+    def _orphan(self, uid: str) -> None:
+        for resource, key in list(self.store.dependents.get(uid, ())):
+            current = self.store.get(resource, key)
+            metadata = dict(current.object["metadata"])
+            metadata["ownerReferences"] = [r for r in metadata["ownerReferences"] if r.get("uid") != uid]
+            self.store.replace(resource, current, {**current.object, "metadata": metadata})
+
+    def _prepare_metadata(self, resource: Resource, namespace: str, obj: Json) -> None:
+        metadata = obj["metadata"] = dict(obj.get("metadata") or {})
+        obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
+        if metadata.get("resourceVersion"):
+            raise status.bad_request("resourceVersion should not be set on objects to be created")
+        if metadata.get("namespace", namespace) != namespace and resource.namespaced:
+            raise status.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        if resource.namespaced:
+            metadata["namespace"] = namespace
+        else:
+            metadata.pop("namespace", None)
+        for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
+            metadata.pop(name, None)
+        if not metadata.get("name"):
+            prefix = metadata.get("generateName")
+            metadata["name"] = generate_name(prefix) if prefix else ""
+        metadata["uid"] = str(uuid.uuid4())
+        metadata["creationTimestamp"] = timestamp(self.now())
+
+    def _require_namespace(self, resource: Resource, namespace: str, name: str) -> None:
+        if not resource.namespaced:
+            return
+        found = self.store.get(NAMESPACES, ("", namespace))
+        if found.object["metadata"].get("deletionTimestamp"):
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            error = status.forbidden(resource, name, why)
+            cause = {"reason": "NamespaceTerminating", "field": "metadata.namespace"}
+            cause["message"] = f"namespace {namespace} is being terminated"
+            error.details = {**(error.details or {}), "causes": [cause]}
+            raise error
+
+    def _rehearse_create(self, resource: Resource, obj: Json) -> Stored:
+        key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        if self.store.find(resource, key):
+            raise status.already_exists(resource, key[1])
+        return Stored(key, 0, obj, b"")
+
+    def _check_identity(self, resource: Resource, current: Stored, obj: Json) -> None:
+        metadata = obj.get("metadata") or {}
+        name = current.key[1]
+        if metadata.get("name", name) != name:
+            message = f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            raise status.bad_request(message)
+        version = metadata.get("resourceVersion")
+        if version and version != str(current.version):
+            raise status.conflict(resource, name)
+        uid, mine = metadata.get("uid"), current.object["metadata"]["uid"]
+        if uid and uid != mine:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {mine}"
+            raise status.conflict(resource, name, why)
+
+    def _check_preconditions(self, resource: Resource, current: Stored, options: DeleteOptions) -> None:
+        metadata, name = current.object["metadata"], current.key[1]
+        if options.uid is not None and options.uid != metadata["uid"]:
+            why = (
+                f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+                "The object might have been deleted and then recreated"
+            )
+            raise status.conflict(resource, name, why)
+        if options.version is not None and options.version != metadata["resourceVersion"]:
+            why = (
+                f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
+                f"record ({metadata['resourceVersion']}). The object might have been modified"
+            )
+            raise status.conflict(resource, name, why)
+
+    def _refuse(self, resource: Resource, obj: Json, errors: list[status.FieldError]) -> None:
+        if errors:
+            raise status.invalid(resource.kind, resource.group, obj["metadata"]["name"], errors)
+
+
+_BINDINGS = Resource("pods/binding", "Binding", "V1Binding")
+
+
+def _writable_part(resource: Resource, old: Json, new: Json, subresource: str) -> Json:
+    """What an update may change: the main path all but status, ``/status`` only status (and labels, annotations)."""
+    merged = dict(old if subresource == "status" else new)
+    merged["apiVersion"], merged["kind"] = resource.api_version, resource.kind
+    merged["metadata"] = _kept_metadata(old["metadata"], new.get("metadata") or {}, subresource)
+    source = new if subresource == "status" else old
+    if "status" in resource.subresources:
+        merged.pop("status", None)
+        if "status" in source:
+            merged["status"] = source["status"]
+    return merged
+
+
+def _kept_metadata(old: Json, new: Json, subresource: str) -> Json:
+    """The caller's metadata with the server's own fields kept as they were."""
+    metadata = dict(new)
+    fixed = ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"]
+    fixed += ["generateName", "generation"] + (["ownerReferences", "finalizers"] if subresource == "status" else [])
+    for name in fixed:
+        metadata.pop(name, None)
+        if name in old:
+            metadata[name] = old[name]
+    metadata.pop("managedFields", None)
+    return metadata
+
+
+def _grace(resource: Resource, obj: Json, asked: int | None) -> int:
+    """Seconds until a pod is removed; 0 for other kinds, for pods on no node and for finished ones."""
+    if resource is not PODS or not obj["spec"].get("nodeName"):
+        return 0
+    if obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return 0
+    if asked is not None:
+        return max(asked, 0)
+    return int(obj["spec"].get("terminationGracePeriodSeconds", 30))
+
+
+def _ready_to_go(obj: Json) -> bool:
+    """Whether an update took the last finalizer from an object that only waited for that."""
+    metadata = obj["metadata"]
+    waiting = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
+    return bool(waiting) and not metadata.get("deletionGracePeriodSeconds") and obj["kind"] != "Namespace"

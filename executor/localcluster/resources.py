@@ -1,0 +1,110 @@
+"""The table of resources this server knows. A new resource is a row here, nothing more, unless it has rules of its own.
+
+Rows name the model class of ``kubernetes.client.models`` from which the field schema is compiled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CRUD = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """One resource, named as in discovery; ``subresources`` are the paths below an object."""
+
+    plural: str
+    kind: str
+    model: str
+    group: str = ""
+    version: str = "v1"
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = CRUD
+    categories: tuple[str, ...] = ()
+
+    @property
+    def qualified(self) -> str:
+        """``pods`` or ``roles.rbac.authorization.k8s.io``: how sentences of the API name the resource."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+_RBAC = "rbac.authorization.k8s.io"
+
+RESOURCES: tuple[Resource, ...] = (
+    Resource("namespaces", "Namespace", "V1Namespace", namespaced=False, short_names=("ns",), subresources=("status",)),
+    Resource(
+        "pods",
+        "Pod",
+        "V1Pod",
+        short_names=("po",),
+        subresources=("status", "log", "binding", "eviction"),
+        categories=("all",),
+    ),
+    Resource("nodes", "Node", "V1Node", namespaced=False, short_names=("no",), subresources=("status",)),
+    Resource("secrets", "Secret", "V1Secret"),
+    Resource("configmaps", "ConfigMap", "V1ConfigMap", short_names=("cm",)),
+    Resource("serviceaccounts", "ServiceAccount", "V1ServiceAccount", short_names=("sa",)),
+    Resource("events", "Event", "CoreV1Event", short_names=("ev",)),
+    Resource("resourcequotas", "ResourceQuota", "V1ResourceQuota", short_names=("quota",), subresources=("status",)),
+    Resource("limitranges", "LimitRange", "V1LimitRange", short_names=("limits",)),
+    Resource(
+        "persistentvolumeclaims",
+        "PersistentVolumeClaim",
+        "V1PersistentVolumeClaim",
+        short_names=("pvc",),
+        subresources=("status",),
+    ),
+    Resource(
+        "priorityclasses",
+        "PriorityClass",
+        "V1PriorityClass",
+        group="scheduling.k8s.io",
+        namespaced=False,
+        short_names=("pc",),
+    ),
+    Resource("roles", "Role", "V1Role", group=_RBAC),
+    Resource("rolebindings", "RoleBinding", "V1RoleBinding", group=_RBAC),
+    Resource("leases", "Lease", "V1Lease", group="coordination.k8s.io"),
+    Resource(
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+        "V1SelfSubjectAccessReview",
+        group="authorization.k8s.io",
+        namespaced=False,
+        verbs=("create",),
+    ),
+)
+
+_BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}
+
+
+def find_resource(group: str, version: str, plural: str) -> Resource | None:
+    return _BY_PATH.get((group, version, plural))
+
+
+def core(plural: str) -> Resource:
+    """A resource of the core group by its plural; ``KeyError`` if the table has no such row."""
+    return _BY_PATH[("", "v1", plural)]
+
+
+PODS = core("pods")
+NAMESPACES = core("namespaces")
+SECRETS = core("secrets")
+CONFIG_MAPS = core("configmaps")
+SERVICE_ACCOUNTS = core("serviceaccounts")
+RESOURCE_QUOTAS = core("resourcequotas")
+
+
+def groups() -> dict[tuple[str, str], list[Resource]]:
+    """Resources by (group, version), in the order of the table."""
+    found: dict[tuple[str, str], list[Resource]] = {}
+    for resource in RESOURCES:
+        found.setdefault((resource.group, resource.version), []).append(resource)
+    return found

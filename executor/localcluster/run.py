@@ -1,0 +1,127 @@
+"""One process that is the cluster: API server, node agents, scheduler, from start to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import importlib
+import logging
+import os
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from executor.localcluster.cluster import new_cluster
+from executor.localcluster.collector import Collector
+from executor.localcluster.faults import Faults
+from executor.localcluster.kubeconfig import ServerCertificate, kubeconfig_text, make_certificate, write_private
+from executor.localcluster.options import Options
+from executor.localcluster.server import ApiServer, listen
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+BANNER = "local cluster: a Kubernetes API for demos and tests on this machine's loopback; never for production"
+IMAGES_NOTE = "local cluster: containers run on this machine's own files, whatever their image is named"
+
+
+def end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent dies (Linux ``prctl(2)``); end at once if it is dead already."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("local cluster: the parent process is gone")
+
+
+async def run(options: Options) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        await _start(options, stack)
+        await stop.wait()
+
+
+async def _start(options: Options, stack: AsyncExitStack) -> None:
+    state = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localcluster-")))
+    state.mkdir(parents=True, exist_ok=True)
+    faults = Faults(latency=options.latency / 1000, forbidden=set(options.forbid))
+    token = secrets.token_urlsafe(32)
+    certificate = None if options.plain_http else make_certificate()
+    cluster = new_cluster(state, faults, options.history, certificate.authority.decode() if certificate else "")
+    await stack.enter_async_context(Collector(cluster.registry).running())
+    context = certificate.server_context(state) if certificate else None
+    runner, port = await listen(ApiServer(cluster, token).application(), options.port, context)
+    stack.push_async_callback(runner.cleanup)
+    url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
+    _announce(options, url, token, certificate)
+    if options.nodes:
+        await stack.enter_async_context(_nodes(options, url, token, certificate, state))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _announce(options: Options, url: str, token: str, certificate: ServerCertificate | None) -> None:
+    _say(BANNER)
+    if options.nodes:
+        _say(IMAGES_NOTE)
+    if options.kubeconfig:
+        authority = certificate.authority if certificate else None
+        write_private(options.kubeconfig, kubeconfig_text(url, token, authority).encode())
+    where = f", kubeconfig {options.kubeconfig}" if options.kubeconfig else ""
+    _say(f"local cluster: listening on {url}{where}")
+
+
+@asynccontextmanager
+async def _nodes(
+    options: Options, url: str, token: str, certificate: ServerCertificate | None, state: Path
+) -> AsyncIterator[None]:
+    """Node agents and the scheduler as tasks; at the end they are cancelled and stopped, with all they started."""
+    agent = importlib.import_module("executor.localcluster.node.agent")
+    scheduling = importlib.import_module("executor.localcluster.node.scheduling")
+    ca_file = None
+    if certificate:
+        ca_file = str(state / "ca.crt")
+        write_private(Path(ca_file), certificate.authority)
+    images = _read_images(options.images)
+    agents = [agent.NodeAgent(url, token, ca_file, n.name, n.cpu, n.memory, state, images) for n in options.nodes]
+    runners: list[Any] = [*agents, scheduling.Scheduler(url, token, ca_file)]
+    tasks = [asyncio.create_task(runner.run(), name=type(runner).__name__) for runner in runners]
+    for task in tasks:
+        task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(a.stop() for a in agents))
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("%s ended by an error; pods are not run any more", task.get_name(), exc_info=task.exception())
+
+
+def _read_images(path: Path | None) -> dict[str, Any]:
+    """The map of ``--images``; the node agent checks its entries."""
+    if path is None:
+        return {}
+    with contextlib.closing(path.open()) as file:
+        table = yaml.safe_load(file) or {}
+    if not isinstance(table, dict):
+        sys.exit(f"{path}: expected a map of image names, such as 'broken:1: {{missing: true}}'")
+    return table

@@ -1,0 +1,109 @@
+"""The HTTP face: authentication, faults, dispatch to verbs, and errors as ``Status`` answers.
+
+One catch-all route: paths are read by :mod:`executor.localcluster.request_info`, so a new resource needs no route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from executor.localcluster import admin, discovery, pod_log, reading, status, writing
+from executor.localcluster.cluster import Cluster
+from executor.localcluster.decoding import MAX_BODY_BYTES
+from executor.localcluster.request_info import RequestInfo, parse
+from executor.localcluster.status import ApiError
+
+Verb = Callable[[Cluster, web.Request, RequestInfo], Awaitable[web.StreamResponse]]
+
+_VERBS: dict[str, Verb] = {
+    "get": reading.get,
+    "list": reading.list_objects,
+    "watch": reading.watch,
+    "create": writing.create,
+    "update": writing.update,
+    "patch": writing.patch,
+    "delete": writing.delete,
+    "deletecollection": writing.delete_collection,
+}
+_SUBRESOURCES: dict[tuple[str, str], Verb] = {
+    ("get", "log"): pod_log.serve,
+    ("create", "binding"): writing.bind,
+    ("create", "eviction"): writing.evict,
+}
+_OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
+
+
+def json_error(error: ApiError) -> web.Response:
+    headers = {"Retry-After": "1"} if error.code in (429, 503, 504) else None
+    body = msgspec.json.encode(error.body())
+    return web.Response(body=body, status=error.code, content_type="application/json", headers=headers)
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Drop the connection without an answer, as a network that fails does."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+class ApiServer:
+    """Answers requests about one :class:`Cluster`; ``token`` is what a client must present."""
+
+    def __init__(self, cluster: Cluster, token: str) -> None:
+        self.cluster = cluster
+        self._authorization = f"Bearer {token}"
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES + 1)
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        return app
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request to its answer; every refusal is a ``Status``."""
+        try:
+            self._authenticate(request)
+            if (switched := await admin.answer(self.cluster, request)) is not None:
+                return switched
+            if not await self.cluster.faults.reachable():
+                return _cut(request)
+            answer = await self._dispatch(request)
+        except ApiError as error:
+            answer = json_error(error)
+        except web.HTTPRequestEntityTooLarge:
+            answer = json_error(status.body_too_large(MAX_BODY_BYTES))
+        except ConnectionResetError:
+            return web.Response()
+        if self.cluster.faults.latency and not answer.prepared:
+            await asyncio.sleep(self.cluster.faults.latency)
+        return answer
+
+    def _authenticate(self, request: web.Request) -> None:
+        if request.path in _OPEN_PATHS:
+            return
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), self._authorization.encode()):
+            raise status.unauthorized()
+
+    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        if (known := discovery.answer(request)) is not None:
+            return known
+        info = parse(request.method, request.path, request.query)
+        self.cluster.faults.check(info)
+        verb = _SUBRESOURCES.get((info.verb, info.subresource)) if info.subresource else None
+        if verb is None and info.subresource not in ("", "status"):
+            raise status.method_not_allowed()
+        return await (verb or _VERBS[info.verb])(self.cluster, request, info)
+
+
+async def listen(app: web.Application, port: int, tls: object) -> tuple[web.AppRunner, int]:
+    """Serve on 127.0.0.1; returns the runner, to be cleaned up by the caller, and the port that was taken."""
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls, backlog=1024)  # type: ignore[arg-type]
+    await site.start()
+    return runner, runner.addresses[0][1]

@@ -1,0 +1,80 @@
+"""What is special about a kind: defaults, validation, admission. One row a kind; kinds without a row have no rules."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from executor.localcluster.admission import add_service_account
+from executor.localcluster.pod_defaults import default_pod
+from executor.localcluster.quota import charge_pod
+from executor.localcluster.resources import Resource
+from executor.localcluster.status import FieldError
+from executor.localcluster.store import Store
+from executor.localcluster.types import Json
+from executor.localcluster.validation.data import (
+    validate_config_map,
+    validate_config_map_update,
+    validate_secret,
+    validate_secret_update,
+)
+from executor.localcluster.validation.metadata import validate_metadata
+from executor.localcluster.validation.pod import validate_pod, validate_pod_update
+
+
+def _nothing(obj: Json) -> None:
+    """No defaults."""
+
+
+def _no_admission(store: Store, obj: Json) -> None:
+    """Nothing to add, nothing to charge."""
+
+
+def _no_update_errors(new: Json, old: Json) -> list[FieldError]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """The rules of a kind, in the order they run: ``default``, ``admit``, ``validate``, ``charge`` (quota).
+
+    ``created_with_status``: whether a creator may set the status (a node's does; others start without one).
+    """
+
+    default: Callable[[Json], None] = _nothing
+    admit: Callable[[Store, Json], None] = _no_admission
+    validate: Callable[[Json], list[FieldError]] = validate_metadata
+    validate_update: Callable[[Json, Json], list[FieldError]] = _no_update_errors
+    charge: Callable[[Store, Json], None] = _no_admission
+    created_with_status: bool = False
+
+
+_PLAIN = Strategy()
+
+
+def _default_namespace(namespace: Json) -> None:
+    namespace.setdefault("spec", {"finalizers": ["kubernetes"]})
+    namespace.setdefault("status", {"phase": "Active"})
+
+
+def _default_secret(secret: Json) -> None:
+    """``stringData`` is write-only: it is stored as base64 in ``data``."""
+    secret.setdefault("type", "Opaque")
+    plain = secret.pop("stringData", None) or {}
+    if plain:
+        encoded = {name: base64.b64encode(text.encode()).decode() for name, text in plain.items()}
+        secret["data"] = {**(secret.get("data") or {}), **encoded}
+
+
+_STRATEGIES: dict[str, Strategy] = {
+    "Pod": Strategy(default_pod, add_service_account, validate_pod, validate_pod_update, charge_pod),
+    "Node": Strategy(created_with_status=True),
+    "Namespace": Strategy(_default_namespace),
+    "Secret": Strategy(_default_secret, validate=validate_secret, validate_update=validate_secret_update),
+    "ConfigMap": Strategy(validate=validate_config_map, validate_update=validate_config_map_update),
+}
+
+
+def strategy_for(resource: Resource) -> Strategy:
+    return _STRATEGIES.get(resource.kind, _PLAIN)

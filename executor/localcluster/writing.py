@@ -1,0 +1,102 @@
+"""The verbs that write: create, update, patch, delete, deletecollection, and the subresources binding and eviction."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from executor.localcluster import listing, status
+from executor.localcluster.cluster import Cluster
+from executor.localcluster.decoding import Decoded, decode_object, decode_options, decode_value, parse_json
+from executor.localcluster.patches import apply_patch
+from executor.localcluster.reading import json_answer, raw_answer
+from executor.localcluster.registry import DeleteOptions, Deletion
+from executor.localcluster.request_info import RequestInfo
+from executor.localcluster.store import Key
+
+_RETURNS_OBJECT = frozenset({"Pod", "ServiceAccount", "Namespace", "PersistentVolumeClaim"})
+
+
+def _key(info: RequestInfo) -> Key:
+    return info.namespace, info.name
+
+
+_JSON_TYPES = frozenset({"application/json", "application/octet-stream", ""})
+
+
+async def _decode(request: web.Request, info: RequestInfo) -> Decoded:
+    if request.content_type not in _JSON_TYPES:
+        raise status.unsupported_media_type(("application/json",))
+    return decode_object(await request.read(), info.resource, info.query.get("fieldValidation", ""))
+
+
+def _warn(answer: web.Response, decoded: Decoded) -> web.Response:
+    """Add a ``Warning`` header (RFC 7234) for each field that was not understood."""
+    for text in decoded.warnings:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        answer.headers.add("Warning", f'299 - "{escaped}"')
+    return answer
+
+
+async def create(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    decoded = await _decode(request, info)
+    stored = cluster.registry.create(info.resource, info.namespace, decoded.object, info.dry_run)
+    return _warn(raw_answer(stored, 201), decoded)
+
+
+async def update(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    decoded = await _decode(request, info)
+    stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
+    return _warn(raw_answer(stored), decoded)
+
+
+async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    change, duplicates = parse_json(await request.read())
+    current = cluster.store.get(info.resource, _key(info))
+    patched = apply_patch(request.content_type, info.resource, current.object, change)
+    decoded = decode_value(patched, info.resource, info.query.get("fieldValidation", ""), duplicates)
+    stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
+    return _warn(raw_answer(stored), decoded)
+
+
+async def bind(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    binding, _ = parse_json(await request.read())
+    cluster.registry.bind(_key(info), str(binding.get("target", {}).get("name", "")))
+    return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+
+
+async def evict(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    raise status.method_not_allowed()
+
+
+async def delete(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    options = await _delete_options(request, info)
+    return _deletion_answer(info, cluster.registry.delete(info.resource, _key(info), options))
+
+
+async def delete_collection(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    options = await _delete_options(request, info)
+    found = listing.page(cluster.store, info)
+    for stored in found.objects:
+        cluster.registry.delete(info.resource, stored.key, options)
+    return web.Response(body=listing.encode_page(info, found), content_type="application/json")
+
+
+async def _delete_options(request: web.Request, info: RequestInfo) -> DeleteOptions:
+    """Options from the body, or from the query where the body has none, as the API takes them."""
+    given = decode_options(await request.read())
+    preconditions = given.get("preconditions") or {}
+    grace = given.get("gracePeriodSeconds", info.number("gracePeriodSeconds"))
+    return DeleteOptions(
+        grace=grace,
+        uid=preconditions.get("uid"),
+        version=preconditions.get("resourceVersion"),
+        propagation=given.get("propagationPolicy") or info.query.get("propagationPolicy", ""),
+        dry_run=info.dry_run or given.get("dryRun") == ["All"],
+    )
+
+
+def _deletion_answer(info: RequestInfo, done: Deletion) -> web.Response:
+    if not done.gone or info.resource.kind in _RETURNS_OBJECT:
+        return raw_answer(done.stored)
+    details = status.details_of(info.resource, info.name) | {"uid": done.stored.object["metadata"]["uid"]}
+    return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})

@@ -1,0 +1,135 @@
+"""Reads a task's `executor_config`: our four keys out of a dict that may hold keys of other executors too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from executor.manifest.checks import last_env_wins, require_names, require_pod
+from executor.manifest.errors import ManifestError
+from executor.manifest.model import JsonMap
+from executor.manifest.plain import is_client_model, to_plain
+from executor.manifest.secret_layer import SecretUse
+from executor.manifest.types_check import check_types
+from executor.manifest.yaml_text import parse_yaml
+from executor.secret import FIELDS, Secret, problem_of
+
+OVERRIDE: Final = "pod_override"
+SECRETS: Final = 'executor_config["secrets"]'
+OUR_KEYS: Final = frozenset({"pod_override", "pod_template_file", "pod_template", "secrets"})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """What the task asks for. `template_file` is a path, `template_name` a name in pod_templates_folder."""
+
+    override: JsonMap | None = None
+    template_file: str | None = None
+    template_name: str | None = None
+    secrets: tuple[SecretUse, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+_EMPTY = TaskConfig()
+
+
+def read_executor_config(config: Mapping[str, Any] | None) -> TaskConfig:
+    """Return the task's wishes. Raises ManifestError with the layer and the field path."""
+    if not config:
+        return _EMPTY
+    if not isinstance(config, Mapping):
+        raise ManifestError("executor_config", "", f"is a {type(config).__name__}", "write a dict")
+    file, name = _text(config, "pod_template_file"), _text(config, "pod_template")
+    if file and name:
+        problem = "names both pod_template_file and pod_template"
+        raise ManifestError("executor_config", "", problem, "keep one of the two")
+    return TaskConfig(
+        override=read_override(config.get("pod_override")),
+        template_file=file,
+        template_name=name,
+        secrets=read_secrets(config.get("secrets")),
+        warnings=_unknown_keys(config),
+    )
+
+
+def read_override(value: Any) -> JsonMap | None:
+    """Return `executor_config["pod_override"]` (V1Pod, dict or YAML text) as a checked patch; None if there is none."""
+    if value is None or value == {}:
+        return None
+    if isinstance(value, str):
+        return _override_from_text(value)
+    if not (isinstance(value, Mapping) or is_client_model(value)):
+        raise ManifestError(OVERRIDE, "", f"is a {type(value).__name__}", "write a V1Pod, a dict or YAML text")
+    return _checked(to_plain(value, OVERRIDE))
+
+
+@lru_cache(maxsize=512)
+def _override_from_text(text: str) -> JsonMap:
+    return _checked(parse_yaml(text, OVERRIDE))
+
+
+def _checked(value: Any) -> JsonMap:
+    pod = require_pod(value, OVERRIDE)
+    check_types(pod, OVERRIDE)
+    require_names(pod, OVERRIDE)
+    return last_env_wins(pod)
+
+
+def read_secrets(value: Any) -> tuple[SecretUse, ...]:
+    """Return `executor_config["secrets"]`: `Secret`s, dicts of their four keys, or objects with those attributes."""
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise ManifestError(SECRETS, "", f"is a {type(value).__name__}", "write a list of executor.Secret")
+    return tuple(_secret(item, f"[{index}]") for index, item in enumerate(value))
+
+
+def _secret(item: Any, where: str) -> SecretUse:
+    fields = secret_fields(item)
+    if fields is None:
+        problem = "is text" if isinstance(item, str) else f"is a {type(item).__name__}"
+        advice = "write executor.Secret(...), or a dict of " + ", ".join(FIELDS)
+        raise ManifestError(SECRETS, where, problem + _text_reason(item), advice)
+    found = problem_of(fields)
+    if found:
+        problem, _, advice = found.partition("; ")
+        raise ManifestError(SECRETS, where, problem, advice)
+    secret = Secret(*(fields.get(name) for name in FIELDS))  # type: ignore[arg-type]
+    return SecretUse(secret, tuple(to_plain(fields.get("items") or (), SECRETS)))
+
+
+def _text_reason(item: Any) -> str:
+    return " (other objects become text when Airflow stores the DAG)" if isinstance(item, str) else ""
+
+
+def secret_fields(item: Any) -> dict[str, Any] | None:
+    """Return the values of a secret that is a dict or an object with those attributes (upstream's `Secret`), else None.
+
+    Upstream ignores the target of a variable without key, and takes the whole Secret; so do objects here.
+    """
+    if isinstance(item, Mapping):
+        return dict(item) if set(item) <= {*FIELDS, "items"} else None
+    if not all(hasattr(item, name) for name in FIELDS):
+        return None
+    fields = {name: getattr(item, name) for name in FIELDS}
+    if fields["deploy_type"] == "env" and fields["key"] is None:
+        fields["deploy_target"] = None
+    items = getattr(item, "items", None)
+    return {**fields, "items": items} if items and not callable(items) else fields
+
+
+def _text(config: Mapping[str, Any], key: str) -> str | None:
+    value = config.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ManifestError(f'executor_config["{key}"]', "", f"is a {type(value).__name__}", "write a text")
+    return value
+
+
+def _unknown_keys(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keys of other executors (`CeleryExecutor`, upstream's old `KubernetesExecutor` dict) are none of our business."""
+    unknown = [str(key) for key in config if key not in OUR_KEYS and not str(key).endswith("Executor")]
+    return tuple(f"executor_config[{key!r}] is not known to this executor and was ignored" for key in unknown)

@@ -1,0 +1,101 @@
+"""Which layer set a field of a built pod. Costs nothing at build time: the layers are kept and walked when asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from executor.manifest.merge_rules import merge_key
+from executor.manifest.model import JsonMap
+from executor.manifest.pod_schema import POD, fields_of
+
+_STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A source of fields: its name in messages and what it said, as a patch."""
+
+    name: str
+    data: JsonMap
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The layers of one pod, lowest first, and the pod they gave."""
+
+    layers: tuple[Layer, ...]
+    manifest: JsonMap
+
+    def layer_of(self, path: str) -> str:
+        """Return the name of the layer that set `path`; of the nearest field above if no layer names the field itself.
+
+        `path` is a field path with list elements by name or index: `spec.containers[base].env[0].value`.
+        """
+        steps = self.steps(path)
+        while steps:
+            for layer in reversed(self.layers):
+                if _has(layer.data, steps):
+                    return layer.name
+            steps = steps[:-1]
+        return self.layers[0].name if self.layers else ""
+
+    def steps(self, path: str) -> list[Step]:
+        """Return `path` as steps, elements of keyed lists found by key instead of by index."""
+        steps: list[Step] = []
+        value: Any = self.manifest
+        model: str | None = POD
+        by: str | None = None
+        for element, field in _STEP.findall(path):
+            if field:
+                steps.append(Step(field, None))
+                by = merge_key(model, field)
+                known = fields_of(model).get(field)
+                model = known.leaf if known else None
+                value = value.get(field) if isinstance(value, dict) else None
+            else:
+                value = _element(value, element, by)
+                key = value.get(by) if by and isinstance(value, dict) else None
+                steps.append(Step(element if key is None else str(key), by if key is not None else None))
+        return steps
+
+    def readable(self, path: str) -> str:
+        """Return `path` with the elements of keyed lists by their key."""
+        text = "".join(f"[{s.name}]" if s.element else f".{s.name}" for s in _with_kind(path, self.steps(path)))
+        return text.removeprefix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A field, or a list element: by the value `name` of key `by`, or by index where `by` is None."""
+
+    name: str
+    by: str | None
+    element: bool = False
+
+
+def _with_kind(path: str, steps: list[Step]) -> list[Step]:
+    kinds = [bool(element) for element, _ in _STEP.findall(path)]
+    return [Step(step.name, step.by, kind) for step, kind in zip(steps, kinds, strict=True)]
+
+
+def _element(value: Any, name: str, by: str | None) -> Any:
+    if not isinstance(value, list):
+        return None
+    if by:
+        for item in value:
+            if isinstance(item, dict) and str(item.get(by)) == name:
+                return item
+    return value[int(name)] if name.isdigit() and int(name) < len(value) else None
+
+
+def _has(value: Any, steps: list[Step]) -> bool:
+    for step in steps:
+        if isinstance(value, list):
+            value = _element(value, step.name, step.by)
+        else:
+            value = value.get(step.name) if isinstance(value, dict) else None
+        if value is None:
+            return False
+    return True

@@ -1,0 +1,285 @@
+"""What to do about a launch: one pure function over everything that is known.
+
+    decide(facts, pod, present, row, now, policy) -> Decision
+
+Level-triggered: called with the same arguments it answers the same, however they became known. `row` is NOT_READ
+until somebody asked the database; a decision that ends a launch never comes out before the row was read after the
+pod's end was seen (`ReadRow` asks for that). `now` is monotonic seconds, as are all times in `Facts`.
+The order of the checks is the order of the failure table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from executor.model import QUEUED, RESTARTING, RUNNING, Kind, Launch, Outcome, Row
+from executor.observe.diagnosis import ENDED, Diagnosis, PodClass, diagnose, hostnames
+from executor.observe.ownership import another_job_owns, owns_row, runs_here
+from executor.observe.pod_view import PodView
+from executor.observe.pull_errors import is_final
+
+
+class Progress(Enum):
+    """How far the launch got before its pod tells the story."""
+
+    WAITING = auto()  # in the work queue, no pod was asked for
+    UNSEEN = auto()  # posted, or adopted: the watch has not shown a pod yet
+    REFUSED = auto()  # it cannot be posted; `Facts.refusal` says why
+    SEEN = auto()  # the pod was seen, or is known not to exist
+
+
+class NotRead(Enum):
+    """The row has not been read since the last thing happened."""
+
+    NOT_READ = auto()
+
+
+NOT_READ = NotRead.NOT_READ
+RowSeen = Row | None | NotRead
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator of the deployment decided. Times in seconds; a timeout of 0 means never.
+
+    launch_retries: further pods for a launch that never started, -1 = without end; excluded_reasons: reasons of a
+    container's end that are not worth another pod.
+    """
+
+    job_id: int | None = None
+    launch_retries: int = 3
+    excluded_reasons: frozenset[str] = frozenset({"Error"})
+    fatal_reasons: frozenset[str] = frozenset()
+    timeout_unschedulable: float = 0.0
+    timeout_pulling: float = 0.0
+    timeout_config: float = 60.0
+    confirm_interval: float = 2.0
+    terminating_grace: float = 30.0
+    token_life: float = 86_400.0
+    check_ownership: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the tracker knows about a launch besides its pod and its row."""
+
+    launch: Launch
+    progress: Progress = Progress.SEEN
+    refusal: str = ""
+    relaunches: int = 0
+    deleted_by_us: bool = False
+    rivals: bool = False  # another pod of the same task instance is alive
+    class_since: float = 0.0  # when the present PodClass was first seen
+    posted_at: float = 0.0
+    reread: bool = False  # the row was read a second time, confirm_interval after the first
+    started_reported: bool = False  # callbacks: RUNNING was handed over
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Nothing to do. waiting: why, for the public; again_in: look again after so many seconds."""
+
+    waiting: Diagnosis | None = None
+    again_in: float | None = None
+    fresh: bool = False  # keep the row's queued_dttm fresh
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """Read the row, then decide again; `after` seconds from now."""
+
+    after: float = 0.0
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """No event. delete: the pod is ours to delete; clean: nothing in its log is worth keeping; failed: the task did."""
+
+    why: str
+    delete: bool = True
+    clean: bool = True
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relaunch:
+    """Another pod for the same launch. free: no budget is spent."""
+
+    why: str
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the scheduler."""
+
+    outcome: Outcome
+    sentence: str
+    clean: bool = False
+
+
+Decision = Keep | ReadRow | Settle | Relaunch | Report
+
+
+def decide(facts: Facts, pod: PodView | None, present: bool, row: RowSeen, now: float, policy: Policy) -> Decision:
+    """Decide about one launch. Pure."""
+    found = diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us)
+    if not isinstance(row, NotRead):
+        superseded = _superseded(facts, found, row, policy)
+        if superseded is not None:
+            return superseded
+    if facts.progress is Progress.REFUSED:
+        return ReadRow() if isinstance(row, NotRead) else Report(Outcome.FAILED, facts.refusal)
+    if facts.progress is not Progress.SEEN:
+        return Keep(fresh=True)
+    if facts.launch.kind is Kind.CALLBACK:
+        return _callback(facts, found, row)
+    if found.cls not in ENDED:
+        return _alive(facts, pod, found, row, now, policy)
+    if isinstance(row, NotRead):
+        return ReadRow()
+    return _ended(facts, pod, found, row, policy)
+
+
+def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy) -> Settle | None:
+    if not policy.check_ownership or owns_row(facts.launch, row, policy.job_id):
+        return None
+    delete = not another_job_owns(facts.launch, row, policy.job_id)
+    failed = row is not None and row.state in ("failed", "up_for_retry")
+    return Settle(_superseded_sentence(row), delete=delete, clean=_left_nothing(found), failed=failed)
+
+
+def _superseded_sentence(row: Row | None) -> str:
+    return "its row is gone" if row is None else f"its row moved on (state {row.state}, try {row.try_number})"
+
+
+def _left_nothing(found: Diagnosis) -> bool:
+    return found.cls in (PodClass.CLEAN, PodClass.VANISHED) or found.cls not in ENDED
+
+
+def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None, policy: Policy) -> Decision:
+    if row is None:
+        return Settle("its row is gone", clean=_left_nothing(found))
+    if row.state == QUEUED and _worth_another_pod(found, policy):
+        return _relaunch(facts, found, policy)
+    if pod is not None and not runs_here(row, hostnames(pod), facts.rivals):
+        return Settle("another pod of this task instance is the one that runs it", clean=False)
+    if row.state == RESTARTING:
+        return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
+    if found.cls is PodClass.CLEAN and not facts.reread:
+        return ReadRow(after=policy.confirm_interval, again=True)
+    return Report(Outcome.FAILED, _final_sentence(found, row))
+
+
+def _worth_another_pod(found: Diagnosis, policy: Policy) -> bool:
+    if found.cls in (PodClass.VANISHED, PodClass.DISRUPTED) or found.disrupted:
+        return True
+    return found.cls is PodClass.ERROR and found.reason not in policy.excluded_reasons
+
+
+def _relaunch(facts: Facts, found: Diagnosis, policy: Policy) -> Decision:
+    if policy.launch_retries < 0 or facts.relaunches < policy.launch_retries:
+        return Relaunch(found.sentence)
+    spent = f"{found.sentence} This was pod {facts.relaunches + 1} of this launch and none of them started the task"
+    return Report(Outcome.FAILED, f"{spent} (pod_launch_failure_retries = {policy.launch_retries}).")
+
+
+def _final_sentence(found: Diagnosis, row: Row) -> str:
+    if found.cls is PodClass.CLEAN:
+        return (
+            f"{found.sentence[:-1]} without reporting a result: it is not an Airflow worker (check image, command "
+            "and entrypoint), or it could not reach the execution API."
+        )
+    if found.cls is PodClass.VANISHED and row.state == RUNNING:
+        return f"{found.sentence} The task was running in it."
+    return found.sentence
+
+
+def _alive(
+    facts: Facts, pod: PodView | None, found: Diagnosis, row: RowSeen, now: float, policy: Policy
+) -> Keep | ReadRow | Relaunch | Report:
+    if found.disrupted:
+        return _terminating(facts, found, row, now, policy)
+    if found.cls is PodClass.RUNNING:
+        return Keep()
+    waited = now - facts.class_since
+    limit = _limit(found, policy)
+    if limit is not None and waited >= limit:
+        return ReadRow() if isinstance(row, NotRead) else Report(Outcome.FAILED, _cannot_start(found, waited))
+    if found.cls is not PodClass.STARTING and _token_is_old(facts, pod, now, policy):
+        return Relaunch("The token of the waiting pod was about to expire.", free=True)
+    return Keep(waiting=found, again_in=None if limit is None else limit - waited, fresh=True)
+
+
+def _terminating(
+    facts: Facts, found: Diagnosis, row: RowSeen, now: float, policy: Policy
+) -> Keep | ReadRow | Relaunch | Report:
+    """Being deleted by somebody else: wait for its end, but not for ever."""
+    left = policy.terminating_grace - (now - facts.class_since)
+    if found.cls is PodClass.RUNNING or left > 0:
+        return Keep(again_in=max(left, 1.0), fresh=True)
+    if isinstance(row, NotRead):
+        return ReadRow()
+    if row is not None and row.state == QUEUED:
+        decision = _relaunch(facts, found, policy)
+        return decision if isinstance(decision, Relaunch | Report) else Keep()
+    return Keep(again_in=policy.terminating_grace)
+
+
+def _limit(found: Diagnosis, policy: Policy) -> float | None:
+    """Seconds this kind of waiting may last; None for ever. Only reasons listed as fatal ever end a launch."""
+    if found.cls is PodClass.UNSCHEDULABLE:
+        return policy.timeout_unschedulable or None
+    if is_final(found.reason, found.sentence) and found.cls in (PodClass.PULLING, PodClass.CONFIG):
+        return 0.0
+    if found.cls is PodClass.PULLING:
+        return policy.timeout_pulling or None
+    if found.cls is PodClass.CONFIG and found.reason in policy.fatal_reasons:
+        return policy.timeout_config or None
+    return None
+
+
+def _cannot_start(found: Diagnosis, waited: float) -> str:
+    return f"{found.sentence}. Gave up after {waited:.0f} s. {_ADVICE.get(found.cls, '')}".rstrip()
+
+
+_ADVICE = {
+    PodClass.CONFIG: "Check the secrets and config maps its containers name, or raise pending_timeout_config.",
+    PodClass.PULLING: "Check the image's name, its tag and imagePullSecrets, or raise pending_timeout_pulling.",
+    PodClass.UNSCHEDULABLE: "Check its requests and node constraints, or raise pending_timeout_unschedulable.",
+}
+
+
+def _token_is_old(facts: Facts, pod: PodView | None, now: float, policy: Policy) -> bool:
+    """At three quarters of its token's life a pod that no node took yet is replaced."""
+    unscheduled = pod is not None and not pod.spec.node_name
+    return unscheduled and facts.posted_at > 0 and now - facts.posted_at > 0.75 * policy.token_life
+
+
+def _callback(facts: Facts, found: Diagnosis, row: RowSeen) -> Decision:
+    """Callbacks are never rerun: the exit code is the truth."""
+    if found.cls is PodClass.RUNNING and not facts.started_reported:
+        return Report(Outcome.STARTED, "")
+    if found.cls not in ENDED:
+        return Keep()
+    if isinstance(row, NotRead):
+        return ReadRow()
+    if found.cls is PodClass.CLEAN:
+        return Report(Outcome.SUCCESS, "", clean=True)
+    return Report(Outcome.FAILED, found.sentence)
+
+
+__all__ = [
+    "NOT_READ",
+    "Decision",
+    "Facts",
+    "Keep",
+    "Policy",
+    "ReadRow",
+    "Relaunch",
+    "Report",
+    "Settle",
+    "decide",
+]

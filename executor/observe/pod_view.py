@@ -1,0 +1,119 @@
+"""The part of a pod that decisions need, decoded straight from JSON and nothing else kept.
+
+A field that is not named here is skipped by the decoder, which is why a watch event costs microseconds and a tracked
+pod a few kilobytes. Field names are Kubernetes' own (camelCase on the wire).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class View(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Base of all views: frozen, camelCase on the wire, unknown fields skipped."""
+
+
+class Terminated(View, frozen=True):
+    exit_code: int = 0
+    signal: int = 0
+    reason: str = ""
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Waiting(View, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class Running(View, frozen=True):
+    started_at: datetime | None = None
+
+
+class ContainerState(View, frozen=True):
+    waiting: Waiting | None = None
+    running: Running | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(View, frozen=True):
+    name: str
+    image: str = ""
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+    restart_count: int = 0
+    started: bool | None = None
+
+
+class Condition(View, frozen=True):
+    type: str
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class Status(View, frozen=True):
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    start_time: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Limits(View, frozen=True):
+    limits: dict[str, str | int | float] = {}
+
+
+class ContainerSpec(View, frozen=True):
+    name: str
+    image: str = ""
+    restart_policy: str = ""
+    resources: Limits = Limits()
+
+
+class Gate(View, frozen=True):
+    name: str
+
+
+class Spec(View, frozen=True):
+    node_name: str = ""
+    host_network: bool = False
+    containers: tuple[ContainerSpec, ...] = ()
+    init_containers: tuple[ContainerSpec, ...] = ()
+    scheduling_gates: tuple[Gate, ...] = ()
+
+
+class Metadata(View, frozen=True):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class PodView(View, frozen=True):
+    """A pod as the executor sees it."""
+
+    metadata: Metadata = Metadata()
+    spec: Spec = Spec()
+    status: Status = Status()
+
+
+class ListMeta(View, frozen=True):
+    resource_version: str = ""
+    continue_: str = msgspec.field(name="continue", default="")
+
+
+class PodList(View, frozen=True):
+    metadata: ListMeta = ListMeta()
+    items: tuple[PodView, ...] = ()

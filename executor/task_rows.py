@@ -1,0 +1,153 @@
+"""The rows thread: reads and conditional updates of task instances, in short sessions of its own.
+
+One thread, so that the loop never waits for the database and the scheduler's session is never touched. Columns only,
+no ORM objects, at most 500 rows a query, no lock is held between calls. A failing database is RowsDown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from airflow.executors.workloads import ExecuteTask
+from airflow.models.callback import Callback, CallbackType
+from airflow.models.taskinstance import TaskInstance as TI
+from airflow.utils.session import create_session
+from airflow.utils.state import CallbackState, TaskInstanceState
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from executor.airflow_compat import utcnow
+from executor.control.ports import RowsDown
+from executor.model import Adopted, Kind, Launch, Row
+
+T = TypeVar("T")
+LIVE_CALLBACKS = (CallbackState.QUEUED, CallbackState.RUNNING)
+
+
+class TaskRows:
+    """Implements control.ports.RowsPort. job_id: the scheduler job whose rows these are."""
+
+    def __init__(self, job_id: int | None) -> None:
+        self._job_id = job_id
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="airflow-pod-rows")
+
+    async def read(self, launches: Sequence[Launch]) -> Mapping[str, Row]:
+        return await self._run(lambda session: _read(session, launches))
+
+    async def keep_fresh(self, launches: Sequence[Launch]) -> int:
+        return await self._run(lambda session: _keep_fresh(session, launches, self._job_id))
+
+    async def rebuild(self, adopted: Sequence[Adopted]) -> Mapping[str, object]:
+        return await self._run(lambda session: _rebuild(session, adopted, self._job_id))
+
+    async def stale_callbacks(self, older_than: float) -> Sequence[str]:
+        return await self._run(lambda session: _stale_callbacks(session, older_than))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[Session], T]) -> T:
+        def call() -> T:
+            with _rows_session() as session:
+                return work(session)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+@contextmanager
+def _rows_session() -> Iterator[Session]:
+    """A session of this thread; what the database does wrong is RowsDown."""
+    try:
+        with create_session(scoped=False) as session:
+            yield session
+    except (SQLAlchemyError, OSError) as error:
+        raise RowsDown(f"{type(error).__name__}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """SQLAlchemy's messages go on with the statement and its parameters."""
+    return str(error).splitlines()[0][:300] if str(error) else ""
+
+
+def _read(session: Session, launches: Sequence[Launch]) -> dict[str, Row]:
+    tasks = [one for one in launches if one.kind is Kind.TASK]
+    found = _read_tasks(session, tasks) if tasks else {}
+    callbacks = [one for one in launches if one.kind is Kind.CALLBACK]
+    return found | (_read_callbacks(session, callbacks) if callbacks else {})
+
+
+def _read_tasks(session: Session, tasks: Sequence[Launch]) -> dict[str, Row]:
+    """By id; a task instance may have two launches in flight, and both get the row."""
+    ids = {UUID(one.ti_id) for one in tasks}
+    rows = {row.ti_id: row for row in map(_row, session.execute(_columns().where(TI.id.in_(ids))))}
+    return {one.id: rows[one.ti_id] for one in tasks if one.ti_id in rows}
+
+
+def _columns() -> Any:
+    return select(TI.id, TI.state, TI.try_number, TI.external_executor_id, TI.queued_by_job_id, TI.hostname)
+
+
+def _row(found: Any) -> Row:
+    return Row(
+        ti_id=str(found.id),
+        state=None if found.state is None else str(found.state),
+        try_number=found.try_number,
+        external_executor_id=found.external_executor_id,
+        queued_by_job_id=found.queued_by_job_id,
+        hostname=found.hostname,
+    )
+
+
+def _read_callbacks(session: Session, callbacks: Sequence[Launch]) -> dict[str, Row]:
+    wanted = select(Callback.id, Callback.state).where(Callback.id.in_([UUID(one.id) for one in callbacks]))
+    return {str(found.id): Row(str(found.id), found.state) for found in session.execute(wanted)}
+
+
+def _keep_fresh(session: Session, launches: Sequence[Launch], job_id: int | None) -> int:
+    """queued_dttm := now, only where the row still waits for this very launch."""
+    statement = (
+        update(TI)
+        .where(
+            TI.id.in_([UUID(one.ti_id) for one in launches]),
+            TI.external_executor_id.in_([one.id for one in launches]),
+            TI.state == TaskInstanceState.QUEUED,
+            TI.queued_by_job_id == job_id,
+        )
+        .values(queued_dttm=utcnow())
+        .execution_options(synchronize_session=False)
+    )
+    return int(getattr(session.execute(statement), "rowcount", 0))
+
+
+def _rebuild(session: Session, adopted: Sequence[Adopted], job_id: int | None) -> dict[str, object]:
+    """Workloads made as the scheduler makes them; the token is minted later, at POST."""
+    wanted = {UUID(one.ti_id): one for one in adopted}
+    rows = session.scalars(
+        select(TI).where(TI.id.in_(wanted), TI.state == TaskInstanceState.QUEUED, TI.queued_by_job_id == job_id)
+    )
+    made: dict[str, object] = {}
+    for ti in rows:
+        one = wanted[ti.id]
+        if one.launch_id is not None and ti.external_executor_id == one.launch_id:
+            made[one.launch_id] = ExecuteTask.make(ti)
+    return made
+
+
+def _stale_callbacks(session: Session, older_than: float) -> list[str]:
+    oldest = utcnow() - timedelta(seconds=older_than)
+    wanted = select(Callback.id).where(
+        Callback.type == CallbackType.EXECUTOR,
+        Callback.state.in_(LIVE_CALLBACKS),
+        Callback.created_at < oldest,
+    )
+    return [str(one) for one in session.scalars(wanted)]
+
+
+__all__ = ["TaskRows"]

@@ -1,0 +1,1 @@
+"""Pod templates that come with the executor: `default.yaml`, and examples to copy."""

@@ -1,0 +1,61 @@
+"""Fixtures of the tests with real Airflow; `harness.py` says how to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from executor.demo.cluster import LocalCluster
+from tests.airflow.harness import COMPONENTS, EXECUTOR, Deployment, deploy
+from tests.airflow.postgres import PostgresMissingError, PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """One local cluster for the session."""
+    with LocalCluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL for the session; tests that need it are skipped, with the reason, where there is none."""
+    try:
+        with postgres_server() as server:
+            yield server
+    except PostgresMissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a new database: None for SQLite, the default; see `on_both_databases`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    cluster: LocalCluster,
+    database: str | None,
+) -> Iterator[Deployment]:
+    """One Airflow for the module, as its variables DAGS, OPTIONS, COMPONENTS, EXECUTOR and SCHEDULER_ENV say."""
+    module = request.module
+    with deploy(
+        tmp_path_factory.mktemp("deployment"),
+        cluster,
+        dags=getattr(module, "DAGS", ""),
+        namespace=f"airflow-{uuid4().hex[:6]}",
+        executor=getattr(module, "EXECUTOR", EXECUTOR),
+        database_url=database,
+        options=getattr(module, "OPTIONS", None),
+        components=getattr(module, "COMPONENTS", COMPONENTS),
+        env=getattr(module, "SCHEDULER_ENV", None),
+    ) as running:
+        yield running

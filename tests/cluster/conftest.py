@@ -1,0 +1,181 @@
+"""A local cluster with one node, as a subprocess, and a namespace for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import pytest
+import yaml
+
+from executor.localcluster.node.api import ApiClient, ApiError, Json
+
+START_SECONDS, PATIENCE = 30.0, 15.0
+
+
+def can_isolate() -> bool:
+    """True where root, or any user in a user namespace, may mount."""
+    command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "true"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    if can_isolate():
+        return
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="needs root, or a kernel that lets users make user namespaces"))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    url: str
+    token: str = field(repr=False)
+    ca_file: str
+    state: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("cluster")
+    bare = folder / "bare"
+    bare.mkdir()
+    entries = {
+        "registry.example/missing:1": {"missing": True},
+        "no-airflow:1": {"root": str(bare), "mounts": {path: path for path in ("/usr", "/bin", "/lib", "/lib64")}},
+    }
+    (folder / "images.yaml").write_text(yaml.safe_dump(entries))
+    kubeconfig, log = folder / "kubeconfig", folder / "log"
+    options = ["--kubeconfig", kubeconfig, "--images", folder / "images.yaml", "--state", folder / "state"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "executor.localcluster", "--node", "local=8:4Gi", *map(str, options)],
+            stderr=output,
+            stdout=output,
+        )
+        try:
+            yield read_kubeconfig(kubeconfig, folder, process, log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def read_kubeconfig(path: Path, folder: Path, process: subprocess.Popen[bytes], log: Path) -> Server:
+    end = time.monotonic() + START_SECONDS
+    while not path.exists():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, "the local cluster did not start"
+        time.sleep(0.05)
+    config = yaml.safe_load(path.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    (folder / "ca.crt").write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    return Server(cluster["server"], user["token"], str(folder / "ca.crt"), folder / "state", process, log)
+
+
+class Cluster:
+    """What tests do: create, look, wait, in one namespace."""
+
+    def __init__(self, api: ApiClient, server: Server, namespace: str) -> None:
+        self.api, self.server, self.namespace = api, server, namespace
+        self.path = f"/api/v1/namespaces/{namespace}"
+
+    async def create_pod(self, name: str, *containers: Json, **spec: Any) -> Json:
+        body = {"restartPolicy": "Never", "containers": list(containers), **spec}
+        metadata = {"name": name, **body.pop("metadata", {})}
+        return await self.api.post(f"{self.path}/pods", {"metadata": metadata, "spec": body})
+
+    async def create(self, kind: str, name: str, **content: Any) -> Json:
+        return await self.api.post(f"{self.path}/{kind}", {"metadata": {"name": name}, **content})
+
+    async def pod(self, name: str) -> Json | None:
+        try:
+            return await self.api.get(f"{self.path}/pods/{name}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def wait(self, name: str, condition: Any, seconds: float = PATIENCE) -> Json:
+        """The first state of the pod (None: gone) of which `condition` is true."""
+        end = time.monotonic() + seconds
+        while True:
+            pod = await self.pod(name)
+            if condition(pod):
+                return pod or {}
+            assert time.monotonic() < end, f"waited {seconds} s; pod {name} is {pod and pod.get('status')}"
+            await asyncio.sleep(0.05)
+
+    async def finished(self, name: str, seconds: float = PATIENCE) -> Json:
+        return await self.wait(name, lambda pod: pod and pod["status"].get("phase") in ("Succeeded", "Failed"), seconds)
+
+    async def waiting(self, name: str, reason: str) -> Json:
+        """The waiting state of the pod's first container, once it has that reason."""
+        pod = await self.wait(name, lambda pod: state(pod).get("waiting", {}).get("reason") == reason)
+        found: Json = state(pod)["waiting"]
+        return found
+
+    async def log(self, name: str, container: str = "base") -> str:
+        url = f"{self.api.url}{self.path}/pods/{name}/log?container={container}"
+        async with self.api.session.get(url) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.text()
+
+    async def delete(self, name: str, **options: Any) -> None:
+        await self.api.delete(f"{self.path}/pods/{name}", options)
+
+    async def event(self, name: str, reason: str) -> str:
+        """The message of an event of that reason about a pod, once there is one."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            answer = await self.api.get(f"{self.path}/events", {"fieldSelector": f"involvedObject.name={name}"})
+            found = {event["reason"]: event["message"] for event in answer["items"]}
+            if reason in found:
+                return str(found[reason])
+            assert time.monotonic() < end, f"no event {reason}, only {sorted(found)}"
+            await asyncio.sleep(0.05)
+
+
+def is_on_this_machine(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+def state(pod: Json | None, number: int = 0, kind: str = "containerStatuses") -> Json:
+    """The state of one container of a pod; {} as long as there is none."""
+    statuses = ((pod or {}).get("status") or {}).get(kind) or []
+    return statuses[number]["state"] if len(statuses) > number else {}
+
+
+def shell(script: str, name: str = "base", **more: Any) -> Json:
+    """A container that runs a shell script."""
+    return {"name": name, "image": "machine:1", "command": ["sh", "-c", script], **more}
+
+
+@pytest.fixture
+async def cluster(server: Server) -> AsyncIterator[Cluster]:
+    namespace = f"t-{token_hex(4)}"
+    async with ApiClient(server.url, server.token, server.ca_file) as api:
+        await api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+        try:
+            yield Cluster(api, server, namespace)
+        finally:
+            pods = await api.get(f"/api/v1/namespaces/{namespace}/pods")
+            for pod in pods["items"]:
+                await api.delete(
+                    f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", {"gracePeriodSeconds": 0}
+                )
