@@ -32,17 +32,20 @@ $(BIN)/python:
 	  || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# uv installs in seconds; where it finds no package index (only pip is told of one), pip does the same, slowly.
+# uv installs in seconds, trusting the certificates the system trusts. Where it finds no package index (only pip is told
+# of one), pip does the same, slowly.
+UV_INSTALL  = $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
+PIP_INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
+
 $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
-	  || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e . \
-	  || $(BIN)/python -m pip install --quiet --no-deps -e .
+	@echo "installing the packages of requirements.lock into $(VENV)"
+	@$(PIP_INSTALL) "$(UV)"
+	@$(UV_INSTALL) --require-hashes -r requirements.lock || $(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(UV_INSTALL) --no-deps -e . || $(PIP_INSTALL) --no-deps -e .
 	@touch $@
 
 demo: $(STAMP)
-	@KEEP="$(KEEP)" DEMO_KUBECONFIG="$(call given,KUBECONFIG)" DEMO_IMAGE="$(call given,IMAGE)" \
+	@exec env KEEP="$(KEEP)" DEMO_KUBECONFIG="$(call given,KUBECONFIG)" DEMO_IMAGE="$(call given,IMAGE)" \
 	  DEMO_NAMESPACE="$(call given,NAMESPACE)" DEMO_HOST="$(call given,HOST)" $(BIN)/python -m executor.demo
 
 test: lint
@@ -55,7 +58,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 lock: $(STAMP)
-	$(BIN)/uv pip compile pyproject.toml --extra provider --group test --group lint --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --system-certs --extra provider --group test --group lint --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
 
 clean:

@@ -12,7 +12,7 @@ from executor.airflow_config import AirflowFacts, coordinator_of
 from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
 from executor.control.machine import MachinePlan
-from executor.control.ports import Airflow, Attempt
+from executor.control.ports import Airflow, Attempt, RowsPort
 from executor.control.reconciler import Rhythm
 from executor.identity import Identity
 from executor.intake import callback_launch, intake
@@ -22,7 +22,6 @@ from executor.manifest import BuiltPod, PodBuilder, PodRequest, TemplateSource
 from executor.model import Launch
 from executor.observe.decide import Policy
 from executor.settings import Settings
-from executor.task_rows import TaskRows
 
 DAY = 86_400.0
 TOKEN_MARGIN = 600.0
@@ -96,7 +95,7 @@ def token_life(settings: Settings, facts: AirflowFacts) -> float:
 
 
 def make_plan(
-    settings: Settings, facts: AirflowFacts, rows: TaskRows, generator: TokenGenerator, job_id: Any, team: str | None
+    settings: Settings, facts: AirflowFacts, rows: RowsPort, generator: TokenGenerator, job_id: Any, team: str | None
 ) -> MachinePlan:
     """The loop's plan for one executor (or one team's)."""
     lease = facts.scheduler_health_check_threshold / 2

@@ -49,17 +49,16 @@ def _override(value: Any) -> Any:
     """A `V1Pod` of the official client is stored by Airflow as it is; anything else must be plain."""
     from executor.manifest.checks import require_pod
     from executor.manifest.errors import ManifestError
-    from executor.manifest.plain import is_client_model, to_plain
+    from executor.manifest.plain import is_pod_model, to_plain
     from executor.manifest.yaml_text import parse_yaml
 
-    if value is None or _is_official_pod(value):
+    if not value or _is_official_pod(value):
         return value
     layer = "pod_override"
     if isinstance(value, str):
         require_pod(parse_yaml(value, layer), layer)
         return value
-    is_pod = is_client_model(value) and any(kind.__name__ == "V1Pod" for kind in type(value).__mro__)
-    if not (is_pod or isinstance(value, Mapping)):
+    if not (is_pod_model(value) or isinstance(value, Mapping)):
         advice = "write a V1Pod, a dict or YAML text"
         raise ManifestError(layer, "", f"is a {type(value).__name__}, which would become text", advice)
     return require_pod(to_plain(value, layer), layer)

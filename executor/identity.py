@@ -25,6 +25,10 @@ KIND_LABEL: Final = "airflow-kind"
 TI_LABEL: Final = "ti_id"
 ATTEMPT_ANNOTATION: Final = "attempt"
 
+# Ours also where this pod does not have them: nobody else may give them to it.
+OPTIONAL_LABELS: Final = frozenset({"map_index", KIND_LABEL})
+OPTIONAL_ANNOTATIONS: Final = frozenset({"map_index", SECRET_ANNOTATION})
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

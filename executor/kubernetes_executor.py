@@ -21,6 +21,7 @@ from executor.adoption import adopted_from
 from executor.airflow_compat import event_state
 from executor.airflow_config import read_facts, read_settings
 from executor.assembly import make_plan
+from executor.control.ports import ClosableRows
 from executor.control.supervisor import Supervisor
 from executor.live_log import task_log
 from executor.model import Event, LogEntry, Message, Outcome, Settled
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy.orm import Session
+
+    from executor.airflow_config import AirflowFacts
+    from executor.control.machine import MachinePlan
+    from executor.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +57,9 @@ class KubernetesExecutor(BaseExecutor):
     def __init__(self, parallelism: int = PARALLELISM, team_name: str | None = None) -> None:
         super().__init__(parallelism=parallelism, team_name=team_name)
         self._supervisor: Supervisor | None = None
-        self._rows: TaskRows | None = None
+        self._rows: ClosableRows | None = None
+        self._check_ownership = True
+        self._unsaved_logs: list[Any] = []
         self._newest: dict[Any, str] = {}  # key -> launch id, for every key in `running` or `queued_tasks`
         self._used: OrderedDict[str, None] = OrderedDict()  # launch ids that were handed to this executor
 
@@ -65,12 +72,21 @@ class KubernetesExecutor(BaseExecutor):
             log.warning("%s", sentence)
         if settings.switch_interval > 0:
             sys.setswitchinterval(settings.switch_interval)
-        self._rows = TaskRows(self.job_id if isinstance(self.job_id, int) else None)
-        plan = make_plan(settings, facts, self._rows, self.jwt_generator, self.job_id, self.team_name)
+        self._rows = self._open_rows()
+        plan = self._plan(settings, facts, self._rows)
+        self._check_ownership = plan.policy.check_ownership
         self._supervisor = Supervisor(plan)
         self._supervisor.start()
         where = "all namespaces" if settings.namespaces is None else ", ".join(settings.namespaces)
         log.info("Tasks run as pods in %s; this deployment's pods carry airflow-deployment=%s", where, plan.deployment)
+
+    def _plan(self, settings: Settings, facts: AirflowFacts, rows: ClosableRows) -> MachinePlan:
+        """What the loop is told; a fault test replaces parts of it."""
+        return make_plan(settings, facts, rows, self.jwt_generator, self.job_id, self.team_name)
+
+    def _open_rows(self) -> ClosableRows:
+        """The database side; a load test puts one of its own in its place."""
+        return TaskRows(self.job_id if isinstance(self.job_id, int) else None)
 
     def end(self) -> None:
         """Stop the loop; the pods go on and the next scheduler adopts them."""
@@ -134,14 +150,22 @@ class KubernetesExecutor(BaseExecutor):
 
     def sync(self) -> None:
         """Take what the loop has for the scheduler."""
+        self._unsaved_logs.clear()
         if self._supervisor is not None:
             for message in self._supervisor.drain():
                 self._take(message)
 
+    def log_task_event(self, *, event: str, extra: str, ti_key: Any) -> None:
+        """A row for the event log. It is held until the next sync, when the scheduler has saved it: Airflow 3.3 lets
+        go of it before (`_process_task_event_logs` hands `bulk_save_objects` a generator), and the row is lost."""
+        super().log_task_event(event=event, extra=extra, ti_key=ti_key)
+        if self._task_event_logs:
+            self._unsaved_logs.append(self._task_event_logs[-1])
+
     def _take(self, message: Message) -> None:
         match message:
             case LogEntry():
-                self.log_task_event(event=message.event, extra=message.extra, ti_key=message.key)  # type: ignore[arg-type]
+                self.log_task_event(event=message.event, extra=message.extra, ti_key=message.key)
             case Settled():
                 if self._is_newest(message):
                     self._forget(message.key)
@@ -151,7 +175,7 @@ class KubernetesExecutor(BaseExecutor):
 
     def _is_newest(self, message: Event | Settled) -> bool:
         """An older launch of this key says nothing about the one that is queued or running now."""
-        return self._newest.get(message.key, message.launch_id) == message.launch_id
+        return not self._check_ownership or self._newest.get(message.key, message.launch_id) == message.launch_id
 
     def _forget(self, key: Any) -> None:
         self.running.discard(key)

@@ -78,12 +78,16 @@ def problem_of(fields: Mapping[str, Any]) -> str | None:
     kind, target, name, key = (fields.get(field) for field in FIELDS)
     if kind not in ("env", "volume"):
         return f"deploy_type is {kind!r}; write 'env' or 'volume'"
-    if not isinstance(name, str) or not name:
+    if not _is_text(name):
         return f"secret is {name!r}; write the name of a Kubernetes Secret"
     for field, value in (("deploy_target", target), ("key", key)):
-        if value is not None and (not isinstance(value, str) or not value):
+        if value is not None and not _is_text(value):
             return f"{field} is {value!r}; write a text, or leave it out"
     return _env_problem(target, key) if kind == "env" else _volume_problem(target)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _env_problem(target: str | None, key: str | None) -> str | None:

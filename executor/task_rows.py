@@ -19,7 +19,7 @@ from airflow.models.callback import Callback, CallbackType
 from airflow.models.taskinstance import TaskInstance as TI
 from airflow.utils.session import create_session
 from airflow.utils.state import CallbackState, TaskInstanceState
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -87,7 +87,18 @@ def _read_tasks(session: Session, tasks: Sequence[Launch]) -> dict[str, Row]:
     """By id; a task instance may have two launches in flight, and both get the row."""
     ids = {UUID(one.ti_id) for one in tasks}
     rows = {row.ti_id: row for row in map(_row, session.execute(_columns().where(TI.id.in_(ids))))}
-    return {one.id: rows[one.ti_id] for one in tasks if one.ti_id in rows}
+    found = {one.id: rows[one.ti_id] for one in tasks if one.ti_id in rows}
+    missing = [one for one in tasks if one.id not in found]
+    return found | _read_restarting(session, missing) if missing else found
+
+
+def _read_restarting(session: Session, missing: Sequence[Launch]) -> dict[str, Row]:
+    """A task cleared while it runs gets a new id at once, and keeps its launch until the launch's end is told
+    (Airflow `models/taskinstance.py`, `clear_task_instances`). The key finds it, by its unique index."""
+    keys = [(one.dag_id, one.task_id, one.run_id, one.map_index) for one in missing]
+    key = tuple_(TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+    wanted = _columns().where(key.in_(keys), TI.state == TaskInstanceState.RESTARTING)
+    return {row.external_executor_id: row for row in map(_row, session.execute(wanted)) if row.external_executor_id}
 
 
 def _columns() -> Any:

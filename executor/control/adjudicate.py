@@ -31,6 +31,14 @@ def judge_answer(error: ApiError, built: BuiltPod, not_found: int) -> Verdict:
     return Verdict(refusal=_refusal(error, built))
 
 
+def defect(error: Exception) -> str:
+    """The sentence for a launch that met a defect of the executor's own."""
+    return (
+        f"The executor could not post the pod because of a defect of its own ({type(error).__name__}). The scheduler's "
+        "log says where; please report it."
+    )
+
+
 def _later(error: Transient, built: BuiltPod) -> Verdict:
     if isinstance(error, QuotaExceeded):
         text = f"Namespace {built.namespace} has no quota left: {error.message}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from executor.control.judge import Judge
@@ -45,6 +46,12 @@ class Adopter:
             for pod in self._tracker.pods_of(one.ti_id):
                 self._tracker.see(pod)
             self._unknown[one.launch_id] = one
+        self._wake.set()
+
+    def rebuild(self, tracked: Tracked) -> None:
+        """Its pod went before it started, and the workload that was in it is not known here: make it anew."""
+        assert tracked.adopted is not None
+        self._unknown[tracked.launch.id] = replace(tracked.adopted, state=QUEUED)
         self._wake.set()
 
     def complete(self) -> None:
@@ -89,12 +96,33 @@ class Adopter:
             self._unknown.update({one.launch_id: one for one in lost if one.launch_id})
             self._wake.set()
             return
+        except Exception as error:
+            log.exception("%d adopted task instances could not be made anew", len(lost))
+            await self._one_by_one(lost, error)
+            return
         for one in lost:
             tracked = self._tracker.get(one.launch_id or "")
             if tracked is not None:
                 self._launch_again(tracked, workloads.get(one.launch_id or ""))
 
+    async def _one_by_one(self, lost: list[Adopted], error: Exception) -> None:
+        """One of them is the trouble: it harms itself only."""
+        if len(lost) > 1:
+            for one in lost:
+                await self._relaunch([one])
+            return
+        tracked = self._tracker.get(lost[0].launch_id or "")
+        if tracked is not None:
+            self._refuse(tracked, f"Its workload could not be made anew ({type(error).__name__}: {error}).")
+
+    def _refuse(self, tracked: Tracked, sentence: str) -> None:
+        tracked.refusal, tracked.progress = sentence, Progress.REFUSED
+        self._judge.mark(tracked.launch.id)
+
     def _launch_again(self, tracked: Tracked, workload: object | None) -> None:
+        if tracked.progress is Progress.SEEN:  # its pod has turned up meanwhile
+            self._judge.mark(tracked.launch.id)
+            return
         tracked.adopted = None
         if workload is None:  # the row moved on, or is running by now
             tracked.progress = Progress.SEEN
@@ -103,8 +131,7 @@ class Adopter:
         try:
             tracked.launch = self._airflow.intake(workload)
         except IntakeError as error:
-            tracked.refusal, tracked.progress = str(error), Progress.REFUSED
-            self._judge.mark(tracked.launch.id)
+            self._refuse(tracked, str(error))
             return
         tracked.progress = Progress.WAITING
         self._submit(tracked)

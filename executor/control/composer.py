@@ -29,7 +29,8 @@ class Draft:
     built: BuiltPod
     manifest: Mapping[str, Any]
     workload: bytes
-    ambiguous: bool = False
+    ambiguous: bool = False  # whether the create was carried out is not known
+    met_twin: bool = False  # its pod existed already, and mounts another Secret
 
     @property
     def namespace(self) -> str:
@@ -61,17 +62,25 @@ class Composer:
         mutated = await self._mutate(built, self._airflow.mutate)
         return Draft(tracked, built, self._airflow.pods.finalize(attempt, mutated), workload)
 
+    def close(self) -> None:
+        """Let the hook's thread end, as soon as the hook returns."""
+        if self._hook_thread is not None:
+            self._hook_thread.shutdown(wait=False)
+            self._hook_thread = None
+
     async def _mutate(self, built: BuiltPod, hook: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         """The user's hook, on a thread of its own: it may block or query."""
         self._hook_thread = self._hook_thread or ThreadPoolExecutor(1, thread_name_prefix="pod-mutation-hook")
         loop = asyncio.get_running_loop()
         call = loop.run_in_executor(self._hook_thread, hook, built.manifest)
+        done, _ = await asyncio.wait({call}, timeout=HOOK_SECONDS)
+        if not done:
+            call.cancel()
+            self.close()  # the stuck thread is left behind; the next task gets a fresh one
+            raise _hook_error(f"it did not return within {HOOK_SECONDS:.0f} s", "Make it faster.")
         try:
-            return await asyncio.wait_for(call, HOOK_SECONDS)
-        except TimeoutError:
-            self._hook_thread = None  # the stuck one is left behind; the next task gets a fresh thread
-            raise _hook_error(f"it did not return within {HOOK_SECONDS:.0f} s", "Make it faster.") from None
-        except Exception as error:
+            return call.result()
+        except (Exception, SystemExit) as error:
             raise _hook_error(f"it raised {type(error).__name__}: {error}", "Mend the hook.") from error
 
 

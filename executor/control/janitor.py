@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from executor.control.chronicle import Chronicle
+from executor.control.jobs import Jobs
 from executor.control.lease import Lease
 from executor.control.tracker import is_alive, ref_of
 from executor.errors import ApiError, Transient
@@ -50,7 +50,7 @@ class Janitor:
         self._policy = policy
         self._lease = lease
         self._slots = asyncio.Semaphore(CONCURRENCY)
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs = Jobs("deleting a pod")
         self._busy: set[str] = set()  # uids: a pod is dealt with once
 
     @property
@@ -61,13 +61,17 @@ class Janitor:
         """The launch is settled: delete or keep its pod. clean: its log needs no saving."""
         if pod.metadata.uid not in self._busy:
             self._busy.add(pod.metadata.uid)
-            self._start(self._retire(launch, pod, clean=clean, failed=failed))
+            self._jobs.start(self._retire(launch, pod, clean=clean, failed=failed))
 
     def remove(self, pod: PodRef) -> None:
         """Delete this pod, whatever the policies say: its worker must not run."""
         if pod.uid not in self._busy:
             self._busy.add(pod.uid)
-            self._start(self._delete(pod))
+            self._jobs.start(self._delete(pod))
+
+    def deals_with(self, uid: str) -> bool:
+        """The pod is being deleted, or is kept."""
+        return uid in self._busy
 
     def forget(self, uid: str) -> None:
         """The watch saw the pod go."""
@@ -75,13 +79,11 @@ class Janitor:
 
     async def drain(self) -> None:
         """Wait for what is under way."""
-        while self._jobs:
-            await asyncio.wait(self._jobs)
+        await self._jobs.drain()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+    async def close(self) -> None:
+        """Give up what is still under way."""
+        await self._jobs.cancel()
 
     async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool) -> None:
         ref = ref_of(pod)
@@ -94,32 +96,35 @@ class Janitor:
 
     async def _save_tail(self, launch: Launch, pod: PodRef) -> None:
         try:
-            tail = await self._kube.read_log(
-                pod.namespace, pod.name, container=BASE, tail_lines=TAIL_LINES, limit_bytes=TAIL_BYTES
-            )
+            async with self._slots:
+                tail = await self._kube.read_log(
+                    pod.namespace, pod.name, container=BASE, tail_lines=TAIL_LINES, limit_bytes=TAIL_BYTES
+                )
         except ApiError as error:
             log.info("%s: the log of pod %s/%s could not be saved: %s", launch, pod.namespace, pod.name, error)
         else:
             self._chronicle.write_tail(launch, pod.name, tail)
 
     async def _delete(self, pod: PodRef) -> None:
-        await self._insist(lambda: self._kube.delete_pod(pod), f"delete pod {pod.namespace}/{pod.name}")
+        done = await self._insist(lambda: self._kube.delete_pod(pod), f"delete pod {pod.namespace}/{pod.name}")
+        if not done:
+            self._busy.discard(pod.uid)  # reconciliation comes back to it
 
-    async def _insist(self, action: Any, what: str) -> None:
-        """Do it until it is answered: transient errors are tried again, a refusal is logged."""
+    async def _insist(self, action: Callable[[], Awaitable[object]], what: str) -> bool:
+        """Do it until it is answered: transient errors are tried again, a refusal is logged. False if refused."""
         attempt = 0
         while True:
             await self._lease.until_held()
             try:
                 async with self._slots:
                     await action()
-                return
+                return True
             except Transient:
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
             except ApiError as error:
                 log.warning("Could not %s: %s", what, error)
-                return
+                return False
 
 
 def _has_leftovers(pod: PodView) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from executor.control.chronicle import Chronicle
@@ -18,7 +18,7 @@ from executor.control.janitor import Janitor
 from executor.control.outbox import Outbox
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.tracker import Tracked, Tracker
-from executor.model import Event, LogEntry, Outcome, Row, Settled
+from executor.model import Event, LogEntry, Outcome, Settled
 from executor.observe.decide import (
     NOT_READ,
     Keep,
@@ -61,6 +61,7 @@ class Judge:
         self._relaunch, self._dequeue = relaunch, dequeue
         self._marked: dict[str, None] = {}
         self._to_read: dict[str, None] = {}
+        self._timers: dict[tuple[Callable[[str], None], str], asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._wake_reader = asyncio.Event()
 
@@ -70,7 +71,22 @@ class Judge:
         self._wake.set()
 
     def mark_later(self, launch_id: str, delay: float) -> None:
-        asyncio.get_running_loop().call_later(delay, self.mark, launch_id)
+        self._later(delay, self.mark, launch_id)
+
+    def _later(self, delay: float, act: Callable[[str], None], launch_id: str) -> None:
+        """At most one timer of a kind per launch, the earliest: else every look would begin a chain of its own."""
+        key, loop = (act, launch_id), asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= loop.time() + delay:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = loop.call_later(delay, self._ring, key)
+
+    def _ring(self, key: tuple[Callable[[str], None], str]) -> None:
+        del self._timers[key]
+        act, launch_id = key
+        act(launch_id)
 
     def want_row(self, launch_id: str) -> None:
         """Read its row and decide with it."""
@@ -101,25 +117,38 @@ class Judge:
 
     async def _read(self, wanted: list[Tracked]) -> None:
         try:
-            rows = await self._rows.read([t.launch for t in wanted])
+            await self.read_and_look(wanted)
         except RowsDown as error:
             log.warning("The database does not answer, %d decisions wait: %s", len(wanted), error)
             await asyncio.sleep(ROWS_DOWN_DELAY)
             for tracked in wanted:
                 self.want_row(tracked.launch.id)
-        else:
-            for tracked in wanted:
-                self._look(tracked.launch.id, rows.get(tracked.launch.id))
 
-    def judge_with(self, rows: dict[str, Row | None]) -> None:
-        """Decide about these launches with rows that somebody else read (reconciliation)."""
-        for launch_id, row in rows.items():
-            self._look(launch_id, row)
+    async def read_and_look(self, wanted: Sequence[Tracked]) -> None:
+        """Read the rows of these launches and decide with them. Raises RowsDown.
+
+        A row counts only if it was read after the last thing that was seen of the pod: else it is read again.
+        """
+        seen = [(tracked.seen, tracked.present) for tracked in wanted]
+        rows = await self._rows.read([tracked.launch for tracked in wanted])
+        for tracked, before in zip(wanted, seen, strict=True):
+            launch_id = tracked.launch.id
+            if (tracked.seen, tracked.present) == before:
+                self._look(launch_id, rows.get(launch_id))
+            elif self._tracker.get(launch_id) is tracked:
+                self.want_row(launch_id)
 
     def _look(self, launch_id: str, row: RowSeen) -> None:
+        """One launch; a defect that it meets harms no other."""
         tracked = self._tracker.get(launch_id)
         if tracked is None:
             return
+        try:
+            self._decide(tracked, row)
+        except Exception:
+            log.exception("%s: it could not be decided what to do", tracked.launch)
+
+    def _decide(self, tracked: Tracked, row: RowSeen) -> None:
         now = asyncio.get_running_loop().time()
         self._note_class(tracked, now)
         facts = tracked.facts(self._tracker.has_rivals(tracked))
@@ -159,11 +188,13 @@ class Judge:
             self.want_row(tracked.launch.id)
             return
         if read.again and not tracked.reread:
-            asyncio.get_running_loop().call_later(read.after, self._reread, tracked)
+            self._later(read.after, self._reread, tracked.launch.id)
 
-    def _reread(self, tracked: Tracked) -> None:
-        tracked.reread = True
-        self.want_row(tracked.launch.id)
+    def _reread(self, launch_id: str) -> None:
+        tracked = self._tracker.get(launch_id)
+        if tracked is not None:
+            tracked.reread = True
+            self.want_row(launch_id)
 
     def settle(self, tracked: Tracked, why: Settle) -> None:
         """The launch needs nothing more: free its slot, deal with its pod."""
@@ -211,8 +242,7 @@ class Judge:
         self._outbox.put(tracked.handed)
 
     def _confirm_later(self, tracked: Tracked) -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._policy.confirm_interval, self.want_row, tracked.launch.id)
+        self._later(self._policy.confirm_interval, self.want_row, tracked.launch.id)
 
 
 __all__ = ["Judge", "LogEntry"]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
-from executor.control.adjudicate import Verdict, judge_answer
+from executor.control.adjudicate import Verdict, defect, judge_answer
 from executor.control.chronicle import Chronicle
 from executor.control.composer import Composer, Draft
+from executor.control.jobs import Jobs
 from executor.control.lease import Lease
 from executor.control.pace import Pace
 from executor.control.tracker import Tracked, Tracker, ref_of
@@ -59,16 +59,20 @@ class Launcher:
         pace: Pace,
         policy: LaunchPolicy,
         on_posted: Callable[[Tracked], None],
+        remove: Callable[[PodRef], None],
         revalidate: Callable[[], Awaitable[None]],
     ) -> None:
-        """on_posted: called when a launch was posted or refused; revalidate: re-reads the rows of everything queued."""
+        """on_posted: called when a launch was posted or refused; remove: deletes a pod that nobody wants any more;
+        revalidate: re-reads the rows of everything queued."""
         self._kube, self._queue, self._tracker = kube, queue, tracker
         self._composer, self._secrets, self._chronicle = composer, secrets, chronicle
         self._lease, self._pace, self._policy = lease, pace, policy
-        self._on_posted, self._revalidate = on_posted, revalidate
+        self._on_posted, self._remove, self._revalidate = on_posted, remove, revalidate
+        self._slots = asyncio.Semaphore(policy.concurrency)
         self._wake = asyncio.Event()
-        self._jobs: set[asyncio.Task[Any]] = set()
+        self._jobs = Jobs("a batch of launches")
         self._posting = 0
+        self.posted = 0
         self._lapses = 0
 
     def wake(self) -> None:
@@ -87,8 +91,12 @@ class Launcher:
 
     async def drain(self) -> None:
         """Wait for the creates that are under way."""
-        while self._jobs:
-            await asyncio.wait(self._jobs)
+        await self._jobs.drain()
+
+    async def close(self) -> None:
+        """Give up what is still under way."""
+        await self._jobs.cancel()
+        self._composer.close()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -108,9 +116,10 @@ class Launcher:
 
     async def _hold_without_lease(self) -> None:
         await self._lease.until_held()
-        if self._lease.lapses != self._lapses:
-            self._lapses = self._lease.lapses
+        while self._lease.lapses != self._lapses:
+            lapses = self._lease.lapses
             await self._revalidate()
+            self._lapses = lapses
 
     async def _launch(self, taken: list[tuple[str, str]]) -> None:
         """Group what was taken by namespace; a batch's bytes are bounded."""
@@ -131,17 +140,7 @@ class Launcher:
     def _post_all(self, batches: dict[str, list[Draft]], secret: str) -> None:
         for namespace, drafts in batches.items():
             self._posting += len(drafts)
-            self._start(self._post_batch(namespace, secret, drafts))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._jobs.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._jobs.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("A batch of launches failed in the executor itself", exc_info=task.exception())
+            self._jobs.start(self._post_batch(namespace, secret, drafts))
 
     async def _draft(self, launch_id: str, lane: str, secret: str) -> Draft | None:
         """Compose the pod; None if it cannot be posted now (it was refused, put back, or nobody wants it)."""
@@ -156,6 +155,11 @@ class Launcher:
         except ManifestError as error:
             self._queue.answered(lane)
             self._refuse(tracked, str(error))
+            return None
+        except Exception as error:
+            log.exception("%s: its pod could not be built", tracked.launch)
+            self._queue.answered(lane)
+            self._refuse(tracked, defect(error))
             return None
         tracked.namespace = draft.namespace
         if not self._queue.move(lane, draft.namespace, self._now()):
@@ -177,19 +181,20 @@ class Launcher:
         """The Secret and its pods go out together; then the pods are made its owners."""
         delivery = self._deliver(namespace, secret, drafts)
         posted = await asyncio.gather(*(self._post(draft) for draft in drafts))
-        created = [ref for ref in posted if ref is not None]
+        created = [ref for draft, ref in zip(drafts, posted, strict=True) if ref is not None and not draft.met_twin]
         problem = await delivery if delivery else None
         if problem is not None:
+            self._secrets.drop_batch(namespace, secret)
             self._undo(drafts, posted, problem)
-        elif delivery and created:
-            await self._secrets.hand_over(namespace, secret, created)
-        elif delivery and not any(draft.ambiguous for draft in drafts):
-            await self._secrets.discard(namespace, secret)
+        elif delivery:
+            unclear = any(draft.ambiguous for draft in drafts)
+            await self._secrets.close_batch(namespace, secret, created, unclear=unclear)
 
     def _deliver(self, namespace: str, secret: str, drafts: list[Draft]) -> asyncio.Task[str | None] | None:
         if not self._policy.use_secrets:
             return None
-        return asyncio.create_task(self._create_secret(namespace, secret, drafts))
+        self._secrets.open_batch(namespace, secret)
+        return self._jobs.start(self._create_secret(namespace, secret, drafts))
 
     async def _create_secret(self, namespace: str, secret: str, drafts: list[Draft]) -> str | None:
         """None if the Secret exists now, else the sentence to refuse its launches with."""
@@ -215,25 +220,46 @@ class Launcher:
                 self._refuse(draft.tracked, problem)
 
     async def _post(self, draft: Draft) -> PodRef | None:
-        """One create, and what its answer means."""
-        namespace = draft.namespace
+        """One create, when its turn has come."""
         try:
             await self._pace.wait()
-            ref = await self._kube.create_pod(namespace, draft.manifest)
+            async with self._slots:
+                return await self._create(draft) if self._still_wanted(draft) else None
+        finally:
+            self._posting -= 1
+            self.wake()
+
+    def _still_wanted(self, draft: Draft) -> bool:
+        """Since it was composed the launch may have been settled, or the scheduler frozen: then its row is read anew."""
+        fresh = self._lease.held() and self._lease.lapses == self._lapses
+        if fresh and self._tracker.get(draft.tracked.launch.id) is draft.tracked:
+            return True
+        self._queue.answered(draft.namespace)
+        self._requeue(draft.tracked, draft.namespace, 0.0)
+        return False
+
+    async def _create(self, draft: Draft) -> PodRef | None:
+        """The create, and what its answer means."""
+        try:
+            ref = await self._kube.create_pod(draft.namespace, draft.manifest)
         except AlreadyExists:
             return await self._meet_twin(draft)
         except ApiError as error:
             self._answer(draft, judge_answer(error, draft.built, draft.tracked.not_found))
             return None
-        else:
-            return self._posted(draft, ref)
-        finally:
-            self._posting -= 1
-            self.wake()
+        except Exception as error:
+            log.exception("%s: its pod could not be posted", draft.tracked.launch)
+            self._answer(draft, Verdict(refusal=defect(error), ambiguous=True))
+            return None
+        return self._posted(draft, ref)
 
     def _posted(self, draft: Draft, ref: PodRef) -> PodRef:
         tracked = draft.tracked
+        self.posted += 1
         self._queue.succeeded(ref.namespace)
+        if self._tracker.get(tracked.launch.id) is not tracked:  # settled while the create was under way
+            self._remove(ref)
+            return ref
         self._queue.discard(tracked.launch.id)
         tracked.pod, tracked.posted_at = ref, self._now()
         self._tracker.posted(tracked)
@@ -256,6 +282,7 @@ class Launcher:
             self._queue.answered(namespace)
             self._requeue(draft.tracked, namespace, 0.0)
             return None
+        draft.met_twin = True
         if self._policy.use_secrets:
             await self._secrets.adopt(pod, draft.tracked.launch.id, draft.workload)
         return self._posted(draft, ref_of(pod))

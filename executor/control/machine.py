@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,13 @@ log = logging.getLogger(__name__)
 Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class MachinePlan:
-    """Everything the loop is told at start. lease: seconds a heartbeat entitles to act."""
+    """Everything the loop is told at start. lease: seconds a heartbeat entitles to act; now: the calendar."""
 
     deployment: str
     namespaces: tuple[str, ...] | None
@@ -52,6 +57,7 @@ class MachinePlan:
     create_qps: float = 0.0
     log_folder: Path | None = None
     log_folder_mode: int = 0o775
+    now: Callable[[], datetime] = _utc_now
 
 
 class Machine:
@@ -62,7 +68,7 @@ class Machine:
         self.tracker = Tracker()
         self._queue = WorkQueue(jitter=lambda: random.uniform(0.8, 1.2))
         self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode)
-        self._secrets = WorkloadSecrets(kube, plan.deployment)
+        self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now)
         self._janitor = Janitor(kube, self._chronicle, plan.keep, lease)
         self._judge = self._build_judge(plan)
         self._observer = Observer(
@@ -103,6 +109,7 @@ class Machine:
                 plan.airflow.rows, self.tracker, self._outbox, plan.airflow.callback_launch, 4 * plan.lease
             ),
             rhythm=plan.rhythm,
+            now=plan.now,
         )
 
     def _build_launcher(self, plan: MachinePlan, lease: Lease) -> Launcher:
@@ -117,6 +124,7 @@ class Machine:
             pace=Pace(plan.create_qps),
             policy=plan.launch,
             on_posted=lambda tracked: self._judge.mark(tracked.launch.id),
+            remove=self._janitor.remove,
             revalidate=self._reconciler.revalidate,
         )
 
@@ -139,6 +147,10 @@ class Machine:
             except IntakeError as error:
                 log.error("A workload was refused: %s", error)
                 self._refuse(error)
+            except Exception as error:
+                log.exception("A workload could not be read")
+                key = getattr(workload, "key", None)
+                self._refuse(IntakeError(f"The workload could not be read ({type(error).__name__}).", key=key))
         self._launcher.wake()
 
     def _take_in(self, launch: Launch) -> None:
@@ -169,6 +181,7 @@ class Machine:
             "launches": len(self.tracker),
             "waiting to be posted": len(self._queue),
             "pods": len(self.tracker.pods),
+            "pods posted": self._launcher.posted,
             "deletes under way": self._janitor.pending,
         }
 
@@ -180,6 +193,8 @@ class Machine:
                 await self._janitor.drain()
         except TimeoutError:
             log.info("Some creates or deletes were still under way at the end")
+        for part in (self._launcher, self._janitor, self._observer):
+            await part.close()
         await asyncio.to_thread(self._chronicle.close)
         await self._kube.close()
 
@@ -192,6 +207,9 @@ class Machine:
         self._launcher.wake()
 
     def _enqueue_again(self, tracked: Tracked, delay: float) -> None:
+        if tracked.adopted is not None:
+            self._adopter.rebuild(tracked)
+            return
         now = asyncio.get_running_loop().time()
         tracked.queued_at = now
         not_before = now + delay if delay else 0.0

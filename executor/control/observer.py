@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import aclosing
+from itertools import chain, repeat
 
 from executor.control.janitor import Janitor
+from executor.control.jobs import Jobs
 from executor.control.tracker import Tracked, Tracker, pod_key
 from executor.errors import ApiError, NotFound
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
@@ -22,6 +25,7 @@ from executor.observe.pod_view import PodView
 log = logging.getLogger(__name__)
 
 CONFIRM_CONCURRENCY = 16
+CONFIRM_RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 QUIET_SECONDS = 60.0  # one log line a minute about an API server that does not answer
 
 Change = Listed | PodChanged | PodGone | ReflectorDown
@@ -48,7 +52,8 @@ class Observer:
         self.namespaces: tuple[str | None, ...] = tuple(self._unlisted)
         self._confirming = asyncio.Semaphore(CONFIRM_CONCURRENCY)
         self._last_complaint: dict[str | None, float] = {}
-        self._checks: set[asyncio.Task[None]] = set()
+        self._checks = Jobs("asking whether a pod is gone")
+        self._in_doubt: set[str] = set()  # uids
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -57,9 +62,9 @@ class Observer:
                 group.create_task(self._follow(namespace), name=f"watch {namespace or 'all namespaces'}")
 
     async def _follow(self, namespace: str | None) -> None:
-        stream: AsyncIterator[Change] = reflect(self._kube, namespace, self._selector)
-        async for change in stream:
-            self._apply(namespace, change)
+        async with aclosing(reflect(self._kube, namespace, self._selector)) as stream:
+            async for change in stream:
+                self._apply(namespace, change)
 
     def _apply(self, namespace: str | None, change: Change) -> None:
         match change:
@@ -97,26 +102,45 @@ class Observer:
         if tracked.pod is not None:
             self._check(tracked.pod, None)
 
+    async def close(self) -> None:
+        """Nobody is interested in the answers any more."""
+        await self._checks.cancel()
+
     def _check(self, ref: PodRef, pod: PodView | None) -> None:
-        task = asyncio.create_task(self._confirm(ref, pod))
-        self._checks.add(task)
-        task.add_done_callback(self._checks.discard)
+        if ref.uid not in self._in_doubt:
+            self._in_doubt.add(ref.uid)
+            self._checks.start(self._confirm(ref, pod))
 
     async def _confirm(self, ref: PodRef, last: PodView | None) -> None:
-        """Is it really gone?"""
-        async with self._confirming:
-            try:
-                found = await self._kube.read_pod(ref.namespace, ref.name)
-            except NotFound:
+        """Is it really gone? Asked until it is answered, or until the watch itself says something about the pod."""
+        try:
+            for delay in chain(CONFIRM_RETRY_SECONDS, repeat(CONFIRM_RETRY_SECONDS[-1])):
+                if await self._answered(ref, last):
+                    return
+                await asyncio.sleep(delay)
+        finally:
+            self._in_doubt.discard(ref.uid)
+
+    async def _answered(self, ref: PodRef, last: PodView | None) -> bool:
+        """One GET; what the watch said meanwhile is newer and counts instead."""
+        try:
+            async with self._confirming:
+                found = await self._kube.read_pod(ref.namespace, ref.name) if self._silent(ref, last) else None
+        except NotFound:
+            found = None
+        except ApiError as error:
+            self._complain(ref.namespace, error)
+            return False
+        if self._silent(ref, last):
+            if found is not None and found.metadata.uid == ref.uid:
+                self._marked(self._tracker.see(found))
+            else:
                 self._really_gone(ref, last)
-                return
-            except ApiError as error:
-                log.info("Whether pod %s/%s is gone is not known yet: %s", ref.namespace, ref.name, error)
-                return
-        if found.metadata.uid == ref.uid:
-            self._marked(self._tracker.see(found))
-        else:
-            self._really_gone(ref, last)
+        return True
+
+    def _silent(self, ref: PodRef, last: PodView | None) -> bool:
+        """The watch has said nothing new about this pod."""
+        return self._tracker.pods.get((ref.namespace, ref.name)) is last
 
     def _really_gone(self, ref: PodRef, last: PodView | None) -> None:
         if last is not None:

@@ -26,7 +26,7 @@ class Outbox:
 
     def drain(self) -> list[Message]:
         """Everything so far, in order; log entries after it, at most LOG_ENTRIES_PER_DRAIN. Called by the scheduler."""
+        self.drains += 1  # first: an event that is put meanwhile may stay for the next drain
         taken: list[Message] = [self._messages.popleft() for _ in range(len(self._messages))]
         taken += [self._entries.popleft() for _ in range(min(len(self._entries), LOG_ENTRIES_PER_DRAIN))]
-        self.drains += 1
         return taken

@@ -39,6 +39,13 @@ class RowsPort(Protocol):
         """Ids of callbacks queued or running for longer than so many seconds."""
 
 
+class ClosableRows(RowsPort, Protocol):
+    """Rows that somebody opened and has to close."""
+
+    def close(self) -> None:
+        """Ends its thread; what is under way is not waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One pod to be: args are those of container base; mount: where it finds its workload, None if the args hold it."""

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from executor.control.callbacks import StaleCallbacks
 from executor.control.janitor import Janitor
-from executor.control.judge import ROWS_PER_READ, Judge
+from executor.control.judge import ROWS_DOWN_DELAY, ROWS_PER_READ, Judge
 from executor.control.lease import Lease
 from executor.control.observer import Observer
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.tracker import Tracked, Tracker, is_alive
 from executor.control.workload_secrets import WorkloadSecrets
-from executor.identity import KIND_LABEL, LAUNCH_LABEL, TI_LABEL
+from executor.identity import KIND_LABEL, LAUNCH_LABEL, SECRET_ANNOTATION, TI_LABEL
 from executor.model import Kind, Launch, Row
 from executor.observe.decide import Progress
 from executor.observe.ownership import owns_launch
@@ -61,11 +62,13 @@ class Reconciler:
         lease: Lease,
         callbacks: StaleCallbacks,
         rhythm: Rhythm,
+        now: Callable[[], datetime],
     ) -> None:
+        """now: the calendar, aware of its time zone."""
         self._callbacks = callbacks
         self._tracker, self._rows, self._judge = tracker, rows, judge
         self._observer, self._janitor, self._secrets = observer, janitor, secrets
-        self._lease, self._rhythm = lease, rhythm
+        self._lease, self._rhythm, self._now = lease, rhythm, now
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -85,15 +88,18 @@ class Reconciler:
                 await act()
             except RowsDown as error:
                 log.warning("The database does not answer, nothing is reconciled: %s", error)
+            except Exception:
+                log.exception("A pass of the reconciler broke; the next one comes in %.0f s", seconds)
 
     async def _sweep(self) -> None:
-        await self._secrets.sweep(self._observer.namespaces)
+        living = [pod.metadata for pod in self._tracker.pods.values() if is_alive(pod)]
+        needed = {(meta.namespace, meta.annotations.get(SECRET_ANNOTATION, "")) for meta in living}
+        await self._secrets.sweep(self._observer.namespaces, needed)
 
     async def reconcile(self) -> None:
         """One pass over everything that is tracked, then over the pods that are not."""
         for chunk in _chunks(list(self._tracker)):
-            rows = await self._rows.read([t.launch for t in chunk])
-            self._judge.judge_with({t.launch.id: rows.get(t.launch.id) for t in chunk})
+            await self._judge.read_and_look(chunk)
         now = asyncio.get_running_loop().time()
         for tracked in self._tracker:
             if tracked.progress is Progress.UNSEEN and now - tracked.posted_at > UNSEEN_SECONDS:
@@ -102,22 +108,21 @@ class Reconciler:
 
     async def revalidate(self) -> None:
         """After the scheduler was frozen: re-read the rows of everything that waits to be posted."""
-        waiting = [t for t in self._tracker if t.progress is Progress.WAITING]
-        for chunk in _chunks(waiting):
+        waiting = deque(_chunks([t for t in self._tracker if t.progress is Progress.WAITING]))
+        while waiting:
             try:
-                rows = await self._rows.read([t.launch for t in chunk])
-            except RowsDown:
-                log.warning("The database does not answer after a freeze; nothing is posted until it does")
-                await asyncio.sleep(1.0)
-                return await self.revalidate()
-            self._judge.judge_with({t.launch.id: rows.get(t.launch.id) for t in chunk})
-        return None
+                await self._judge.read_and_look(waiting[0])
+            except RowsDown as error:
+                log.warning("The database does not answer after a freeze; nothing is posted until it does: %s", error)
+                await asyncio.sleep(ROWS_DOWN_DELAY)
+            else:
+                waiting.popleft()
 
     async def freshen(self) -> None:
         """Waiting is no reason to be failed by the scheduler's stuck-in-queued timer."""
         waiting = [t.launch for t in self._tracker if t.waiting and t.launch.kind is Kind.TASK]
-        if waiting:
-            await self._rows.keep_fresh(waiting)
+        for chunk in _chunks(waiting):
+            await self._rows.keep_fresh(chunk)
 
     async def _collect(self) -> None:
         """Pods of this deployment that nobody tracks, and whose row no longer names their launch."""
@@ -129,11 +134,14 @@ class Reconciler:
                 self._collect_one(pod, launch, rows.get(launch.id))
 
     def _is_stray(self, pod: PodView) -> bool:
-        created = pod.metadata.creation_timestamp
-        if created is None or pod.metadata.deletion_timestamp is not None:
+        """Launched by an executor of this deployment, old enough, and neither tracked here nor dealt with already."""
+        created, labels = pod.metadata.creation_timestamp, pod.metadata.labels
+        if created is None or pod.metadata.deletion_timestamp is not None or not {LAUNCH_LABEL, TI_LABEL} <= set(labels):
             return False
-        old = datetime.now(UTC) - created > timedelta(seconds=4 * self._rhythm.lease)
-        tracked = self._tracker.get(pod.metadata.labels.get(LAUNCH_LABEL, ""))
+        if self._janitor.deals_with(pod.metadata.uid):
+            return False
+        old = self._now() - created > timedelta(seconds=4 * self._rhythm.lease)
+        tracked = self._tracker.get(labels[LAUNCH_LABEL])
         mine = tracked is not None and (tracked.pod is None or tracked.pod.uid == pod.metadata.uid)
         return old and not mine
 
@@ -141,7 +149,6 @@ class Reconciler:
         if owns_launch(launch, row):
             return  # another scheduler's, or about to be adopted
         failed = row is not None and row.state in ("failed", "up_for_retry")
-        log.info("%s: collecting pod %s, which no launch needs", launch, pod.metadata.name)
         self._janitor.retire(launch, pod, clean=not is_alive(pod) and not failed, failed=failed)
 
 
@@ -158,9 +165,13 @@ def launch_of(pod: PodView) -> Launch:
         dag_id=notes.get("dag_id", ""),
         task_id=notes.get("task_id", ""),
         run_id=notes.get("run_id", ""),
-        try_number=int(notes.get("try_number", "0") or 0),
-        map_index=int(notes.get("map_index", "-1") or -1),
+        try_number=_number(notes.get("try_number", ""), 0),
+        map_index=_number(notes.get("map_index", ""), -1),
     )
+
+
+def _number(text: str, otherwise: int) -> int:
+    return int(text) if text.isdecimal() else otherwise
 
 
 def _chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

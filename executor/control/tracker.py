@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
-from executor.identity import LAUNCH_LABEL, TI_LABEL
+from executor.identity import ATTEMPT_ANNOTATION, LAUNCH_LABEL, TI_LABEL
 from executor.kube.port import PodRef
 from executor.model import Adopted, Event, Launch
 from executor.observe.decide import Facts, Progress
@@ -26,6 +26,12 @@ def pod_key(pod: PodView) -> PodKey:
 
 def ref_of(pod: PodView) -> PodRef:
     return PodRef(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+
+
+def attempt_of(pod: PodView) -> int:
+    """Which of its launch's pods this is, from 1."""
+    text = pod.metadata.annotations.get(ATTEMPT_ANNOTATION, "")
+    return int(text) if text.isdecimal() else 1
 
 
 def is_alive(pod: PodView) -> bool:
@@ -114,6 +120,9 @@ class Tracker:
     def lose(self, pod: PodView) -> Tracked | None:
         """The pod is gone; this is its last object."""
         key = pod_key(pod)
+        known = self.pods.get(key)
+        if known is not None and known.metadata.uid != pod.metadata.uid:
+            return self._attach(pod, present=False)  # its name is another pod's by now
         self.pods.pop(key, None)
         ti_id = pod.metadata.labels.get(TI_LABEL, "")
         self._pods_of_ti[ti_id].discard(key)
@@ -125,7 +134,8 @@ class Tracker:
         tracked = self._launches.get(pod.metadata.labels.get(LAUNCH_LABEL, ""))
         if tracked is None or not _is_current(tracked, pod):
             return None
-        tracked.pod = tracked.pod or ref_of(pod)
+        if tracked.pod is None or tracked.pod.uid != pod.metadata.uid:
+            tracked.pod, tracked.attempt = ref_of(pod), attempt_of(pod)
         tracked.seen, tracked.present = pod, present
         if tracked.progress is not Progress.REFUSED:
             tracked.progress = Progress.SEEN
@@ -155,7 +165,9 @@ class Tracker:
 
 
 def _is_current(tracked: Tracked, pod: PodView) -> bool:
-    """The pod is the launch's present attempt: the one posted, or any for a launch whose pod is not known yet."""
-    if tracked.pod is not None:
-        return tracked.pod.uid == pod.metadata.uid
-    return tracked.progress is Progress.UNSEEN
+    """The pod is the launch's present attempt: the one posted, or the latest there is if another scheduler did it."""
+    if tracked.pod is None:
+        return tracked.progress is Progress.UNSEEN
+    if tracked.pod.uid == pod.metadata.uid:
+        return True
+    return tracked.adopted is not None and attempt_of(pod) > tracked.attempt

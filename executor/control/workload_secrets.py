@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from executor.errors import AlreadyExists, ApiError, NotFound, Transient
@@ -32,9 +32,12 @@ RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 class WorkloadSecrets:
     """Creates, hands over and sweeps workload Secrets."""
 
-    def __init__(self, kube: KubePort, deployment: str) -> None:
-        self._kube = kube
-        self._deployment = deployment
+    def __init__(self, kube: KubePort, deployment: str, now: Callable[[], datetime]) -> None:
+        self._kube, self._deployment, self._now = kube, deployment, now
+        # Owners so far, by (namespace, name), of Secrets that may get further ones: the patch replaces them all.
+        self._owners: dict[tuple[str, str], list[PodRef]] = {}
+        self._open: set[tuple[str, str]] = set()
+        self._adopting = asyncio.Lock()
 
     def new_name(self) -> str:
         return f"airflow-workloads-{uuid4().hex[:20]}"
@@ -57,6 +60,27 @@ class WorkloadSecrets:
             else:
                 return
 
+    def open_batch(self, namespace: str, name: str) -> None:
+        """Its pods are about to be posted; nobody owns it before all of them are."""
+        self._open.add((namespace, name))
+        self._owners[namespace, name] = []
+
+    async def close_batch(self, namespace: str, name: str, owners: Sequence[PodRef], *, unclear: bool) -> None:
+        """Its creates were answered: hand it over. unclear: one was not, and its pod may still be found."""
+        key = namespace, name
+        self._open.discard(key)
+        known = self._owners[key] if unclear else self._owners.pop(key)
+        known.extend(owners)
+        if known:
+            await self.hand_over(namespace, name, known)
+        elif not unclear:
+            await self.discard(namespace, name)
+
+    def drop_batch(self, namespace: str, name: str) -> None:
+        """It was refused: there is nothing to own."""
+        self._open.discard((namespace, name))
+        self._owners.pop((namespace, name), None)
+
     async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> None:
         """Make these pods the owners. On failure the sweep deletes the Secret only once nobody can need it."""
         for delay in (*RETRY_DELAYS, None):
@@ -74,10 +98,16 @@ class WorkloadSecrets:
     async def adopt(self, pod: PodView, launch_id: str, workload: bytes) -> None:
         """A pod whose create was answered late mounts an earlier batch's Secret: see that it exists and is owned."""
         namespace, name = pod.metadata.namespace, pod.metadata.annotations.get(SECRET_ANNOTATION)
-        if name:
+        if not name:
+            return
+        owners = self._owners.setdefault((namespace, name), [])
+        owners.append(PodRef(namespace, pod.metadata.name, pod.metadata.uid))
+        if (namespace, name) in self._open:
+            return  # the batch itself creates it and hands it over
+        async with self._adopting:
             with suppress(ApiError):  # refused or unreachable: the pod waits for its volume and says so
                 await self.create(namespace, name, {launch_id: workload}, lambda: False)
-            await self.hand_over(namespace, name, [PodRef(namespace, pod.metadata.name, pod.metadata.uid)])
+            await self.hand_over(namespace, name, owners)
 
     async def discard(self, namespace: str, name: str) -> None:
         """No pod of the batch was created."""
@@ -86,9 +116,12 @@ class WorkloadSecrets:
         except ApiError as error:
             log.info("Secret %s/%s is left to the sweep: %s", namespace, name, error)
 
-    async def sweep(self, namespaces: Sequence[str | None]) -> int:
-        """Delete this deployment's Secrets that nobody owns and that are older than SWEEP_AGE; how many went."""
-        oldest = datetime.now(UTC) - SWEEP_AGE
+    async def sweep(self, namespaces: Sequence[str | None], needed: Container[tuple[str, str]]) -> int:
+        """Delete this deployment's Secrets that nobody owns, nobody needs and that are older than SWEEP_AGE.
+
+        needed: (namespace, name) of those that living pods mount. Returns how many went.
+        """
+        oldest = self._now() - SWEEP_AGE
         swept = 0
         for namespace in namespaces:
             try:
@@ -97,7 +130,9 @@ class WorkloadSecrets:
                 log.info("Workload Secrets in %s were not swept: %s", namespace or "all namespaces", error)
                 continue
             for secret in secrets:
-                if not secret.owned and secret.created is not None and secret.created < oldest:
+                old = secret.created is not None and secret.created < oldest
+                if old and not secret.owned and (secret.namespace, secret.name) not in needed:
                     await self.discard(secret.namespace, secret.name)
+                    self.drop_batch(secret.namespace, secret.name)
                     swept += 1
         return swept

@@ -16,17 +16,20 @@ from executor.demo.verdict import Verdict
 
 _COLOURS = {"success": "green", "failed": "red", "up_for_retry": "yellow", "running": "cyan", "deferred": "magenta"}
 _TIMES = ("queued", "launched", "running", "finished", "deleted")
-#: Narrower than this, the table would be broken into unreadable columns.
-_WIDTH = 118
+#: A terminal narrower than this gets lines, not a table that is broken into unreadable columns.
+_NARROW = 110
+#: From here on there is room for whole names. What is no terminal has room.
+_WIDE = 190
 
 
 class Screen:
     """Shows launches while they go on. Times are seconds since `start`."""
 
     def __init__(self, start: datetime) -> None:
-        plain = Console()
-        self._live_wanted = plain.is_terminal and plain.width >= _WIDTH
-        self._console = plain if plain.is_terminal else Console(width=_WIDTH, highlight=False)
+        self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = _WIDE
+        self._live_wanted = self._console.is_terminal and self._console.width >= _NARROW
         self._start = start
         self._live: Live | None = None
 
@@ -70,11 +73,11 @@ class Screen:
             self._console.print("[green]Every task ended as it should, each launch in exactly one pod.[/]")
 
     def _table(self, lines: Sequence[LaunchLine]) -> Table:
-        table = Table(title="launches (times in seconds since the start)", width=_WIDTH, expand=False)
-        table.add_column("task", no_wrap=True, ratio=5)
+        table = Table(title="launches (times in seconds since the start)")
+        table.add_column("task", no_wrap=True)
         table.add_column("try", justify="right")
-        table.add_column("state", no_wrap=True, ratio=2)
-        table.add_column("pod", no_wrap=True, ratio=4)
+        table.add_column("state", no_wrap=True)
+        table.add_column("pod", no_wrap=True)
         for name in _TIMES:
             table.add_column(name, justify="right", no_wrap=True)
         for line in lines:
@@ -87,7 +90,12 @@ class Screen:
         times: tuple[datetime | None, ...] = (line.queued_at,)
         times += (pod.seen_at, pod.running_at, pod.finished_at, pod.deleted_at) if pod else (None,) * 4
         state = f"[{colour}]{line.state or ''}[/]"
-        return [escape(line.title), str(line.try_number), state, pod.name if pod else "", *map(self._seconds, times)]
+        name = self._short(pod.name) if pod else ""
+        return [escape(line.title), str(line.try_number), state, name, *map(self._seconds, times)]
+
+    def _short(self, pod: str) -> str:
+        """Pod names differ in their last part, which is all a narrow table has room for."""
+        return pod if self._console.width >= _WIDE else "…" + pod.rpartition("-")[2]
 
     def _seconds(self, at: datetime | None) -> str:
         return f"{(at - self._start).total_seconds():.1f}" if at else ""

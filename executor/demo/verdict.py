@@ -57,7 +57,8 @@ def sentence_of(task: Expected, events: Sequence[EventLog]) -> str:
     """Return the reason in the event log: the newest one of the executor's, else Airflow's own."""
     ours = [e for e in events if (e.dag_id, e.task_id) == (task.dag_id, task.task_id) and e.event not in _PLAIN_EVENTS]
     ranked = sorted((e for e in ours if e.extra), key=lambda event: (event.event != _WRAPPED, event.id))
-    return ranked[-1].extra if ranked else ""
+    # Airflow puts the executor's sentence behind one of its own (scheduler_job_runner.py).
+    return ranked[-1].extra.rpartition(" Extra info: ")[2] if ranked else ""
 
 
 def _task_problems(expected: Expected, rows: Sequence[TaskRow], lines: Sequence[LaunchLine]) -> list[str]:

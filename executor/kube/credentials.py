@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from kubernetes.aio import config as aio_config
 from executor.errors import Unreachable
 from executor.kube import session
 from executor.kube.settings import KubeSettings
+
+log = logging.getLogger(__name__)
 
 USER_AGENT = "airflow-pod-executor"
 
@@ -101,6 +104,9 @@ async def _load(settings: KubeSettings) -> Any:
             client_configuration=configuration,
             persist_config=False,
         )
+        if not configuration.api_key and not configuration.cert_file:
+            # Also what is left of an exec plugin that failed: the official client logs that and goes on.
+            log.warning("The kubeconfig %s gave no credentials: requests are anonymous", path)
     if not settings.verify_ssl:
         configuration.verify_ssl = False
     if settings.ssl_ca_cert:

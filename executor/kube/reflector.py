@@ -120,11 +120,9 @@ async def _one_stream(target: _Target, cursor: _Cursor) -> AsyncGenerator[Reflec
     opened, before = target.clock(), cursor.version
     error: ApiError | None = None
     try:
-        async with aclosing(target.port.watch_pods(target.namespace, target.selector, cursor.version)) as events:
-            async for event in events:
-                cursor.version = _version(event) or cursor.version
-                if not isinstance(event, Bookmark):
-                    yield event
+        async with aclosing(_changes(target, cursor)) as changes:
+            async for change in changes:
+                yield change
     except ApiError as failure:
         error = failure
     wait = _settle(target, cursor, error, moved=cursor.version != before, opened=opened)
@@ -132,6 +130,15 @@ async def _one_stream(target: _Target, cursor: _Cursor) -> AsyncGenerator[Reflec
         yield ReflectorDown(target.namespace, error, wait)
     if wait:
         await target.sleep(wait)
+
+
+async def _changes(target: _Target, cursor: _Cursor) -> AsyncGenerator[PodChanged | PodGone]:
+    """What the port's stream says, without bookmarks; the cursor follows both. Raises ApiError."""
+    async with aclosing(target.port.watch_pods(target.namespace, target.selector, cursor.version)) as events:
+        async for event in events:
+            cursor.version = _version(event) or cursor.version
+            if not isinstance(event, Bookmark):
+                yield event
 
 
 def _settle(target: _Target, cursor: _Cursor, error: ApiError | None, *, moved: bool, opened: float) -> float:

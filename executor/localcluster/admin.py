@@ -12,7 +12,9 @@
 ==================  =================================================================================================
 
 ``GET /localcluster/requests`` counts the requests since the start or the last reset, by verb and resource.
-The endpoint needs the token like any other and is never delayed or cut itself.
+The endpoint needs the token like any other and is never delayed or cut itself. The cluster's own node agents and
+scheduler have a token of their own: ``unreachable`` and ``drop-watches`` hit them too, the other switches and the
+counters concern outside clients only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What controllers clean up on a real cluster: objects whose owners are gone, and the content of ending namespaces.
+"""What a real cluster cleans up: objects whose owners are gone, the content of ending namespaces, old events.
 
 It runs a moment after the changes that call for it, so that a burst of deletions is one pass. Excluded: foreground
 deletion (treated as background) and removal of single dangling owner references while other owners live.
@@ -13,19 +13,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from executor.localcluster.registry import DeleteOptions, Registry
-from executor.localcluster.resources import NAMESPACES, RESOURCES, Resource
-from executor.localcluster.store import Change, Key, Stored, owner_uids
+from executor.localcluster.resources import EVENTS, NAMESPACES, RESOURCES, Resource
+from executor.localcluster.store import Change, Key, Stored
 
 log = logging.getLogger(__name__)
 
 _DELAY_SECONDS = 0.2
+EVENTS_LIMIT = 10_000
 
 
 class Collector:
     """Notes what may have to go, as changes happen, and deletes it in passes."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, events_limit: int = EVENTS_LIMIT) -> None:
         self.registry = registry
+        self.events_limit = events_limit
         self.store = registry.store
         self._orphans: set[tuple[Resource, Key]] = set()
         self._namespaces: set[str] = set()
@@ -45,20 +47,27 @@ class Collector:
 
     def notice(self, resource: Resource, change: Change) -> None:
         """A change happened: remember whom it may leave behind."""
-        metadata = change.stored.object["metadata"]
+        stored = change.stored
         if change.type == "DELETED":
-            self._orphans |= self.store.dependents.get(metadata["uid"], set())
-            self._notice_emptier(change.stored.key[0])
-        elif metadata.get("ownerReferences"):
-            self._orphans.add((resource, change.stored.key))
-        if resource is NAMESPACES and metadata.get("deletionTimestamp") and change.type != "DELETED":
-            self._namespaces.add(change.stored.key[1])
-        if self._orphans or self._namespaces:
+            self._orphans |= self.store.dependents.get(stored.uid, set())
+            self._notice_emptier(stored.key[0])
+        else:
+            self._notice_kept(resource, stored)
+        if self._orphans or self._namespaces or self._has_too_many_events():
             self._wake.set()
+
+    def _notice_kept(self, resource: Resource, stored: Stored) -> None:
+        if stored.owners:
+            self._orphans.add((resource, stored.key))
+        if resource is NAMESPACES and stored.terminating:
+            self._namespaces.add(stored.key[1])
+
+    def _has_too_many_events(self) -> bool:
+        return len(self.store.collections[EVENTS].objects) > self.events_limit
 
     def _notice_emptier(self, namespace: str) -> None:
         found = self.store.find(NAMESPACES, ("", namespace)) if namespace else None
-        if found and found.object["metadata"].get("deletionTimestamp"):
+        if found and found.terminating:
             self._namespaces.add(namespace)
 
     async def _run(self) -> None:
@@ -81,10 +90,16 @@ class Collector:
         namespaces, self._namespaces = self._namespaces, set()
         for name in namespaces:
             self._empty(name)
+        if self._has_too_many_events():
+            self._trim_events()
+
+    def _trim_events(self) -> None:
+        """Forget the oldest fifth of the events, as a real cluster forgets them by age."""
+        for stored in list(self.store.collections[EVENTS].objects.values())[: self.events_limit // 5]:
+            self.store.remove(EVENTS, stored)
 
     def _is_orphan(self, stored: Stored) -> bool:
-        owners = owner_uids(stored.object)
-        return bool(owners) and not any(self._owns(uid, stored.key[0]) for uid in owners)
+        return bool(stored.owners) and not any(self._owns(uid, stored.key[0]) for uid in stored.owners)
 
     def _owns(self, uid: str, namespace: str) -> bool:
         """Whether an owner lives, in the same namespace or in none."""

@@ -1,4 +1,4 @@
-"""What clients ask before they ask for objects: versions, groups, resources, health."""
+"""What clients ask before they ask for objects: versions, groups, resources."""
 
 from __future__ import annotations
 
@@ -84,12 +84,9 @@ def _documents() -> dict[str, Json]:
 
 
 _DOCUMENTS = _documents()
-_HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 
 
 def answer(request: web.Request) -> web.Response | None:
-    """The answer to a discovery or health request; ``None`` for any other."""
-    if request.path in _HEALTH:
-        return web.Response(text="ok")
+    """The answer to a discovery request; ``None`` for any other."""
     document = _DOCUMENTS.get(request.path.rstrip("/"))
     return json_answer(document) if document is not None and request.method == "GET" else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -74,6 +76,17 @@ class Faults:
             if failure.matches(info):
                 failure.count -= 1
                 raise failure.error()
+
+    @contextmanager
+    def cuttable(self, transport: asyncio.Transport | None) -> Iterator[None]:
+        """Let the switches cut this connection while the context is open."""
+        if transport is None:
+            raise ConnectionResetError("the client left before its watch began")
+        self.watches.add(transport)
+        try:
+            yield
+        finally:
+            self.watches.discard(transport)
 
     def drop_watches(self) -> int:
         """Cut every open watch as a broken network does; returns how many there were."""

@@ -87,7 +87,7 @@ def wanted(info: RequestInfo) -> Callable[[Stored], bool]:
     def holds(stored: Stored) -> bool:
         if (namespace and stored.key[0] != namespace) or (name and stored.key[1] != name):
             return False
-        return selected is None or selected(stored.object)
+        return selected is None or selected(stored.view)
 
     return holds
 
@@ -98,17 +98,19 @@ def page(store: Store, info: RequestInfo) -> Page:
     limit = info.number("limit") or 0
     token = _read_token(info.query["continue"]) if info.query.get("continue") else None
     version, snapshot = _snapshot(store, info, token)
-    holds = wanted(info)
-    found = sorted((stored for stored in snapshot if holds(stored)), key=lambda stored: stored.key)
+    found = sorted(filter(wanted(info), snapshot), key=lambda stored: stored.key)
     if token is not None:
-        found = [stored for stored in found if stored.key > tuple(token.key)]
+        found = [stored for stored in found if stored.key > token.key]
     metadata: Json = {"resourceVersion": str(version)}
-    if limit and len(found) > limit:
+    if 0 < limit < len(found):
         metadata["continue"] = _write_token(version, found[limit - 1].key)
-        if not info.query.get("labelSelector") and not info.query.get("fieldSelector"):
-            metadata["remainingItemCount"] = len(found) - limit
+        metadata |= {} if _selects(info) else {"remainingItemCount": len(found) - limit}
         found = found[:limit]
     return Page(found, metadata)
+
+
+def _selects(info: RequestInfo) -> bool:
+    return bool(info.query.get("labelSelector") or info.query.get("fieldSelector"))
 
 
 def encode_page(info: RequestInfo, found: Page) -> bytes:

@@ -21,7 +21,7 @@ def default_pod(pod: Json) -> None:
     """Every default of spec and status."""
     spec = pod.setdefault("spec", {})
     _default_spec(spec)
-    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+    for container in _all_containers(spec):
         _default_container(container)
     for volume in spec.get("volumes") or ():
         _default_volume(volume)
@@ -31,6 +31,10 @@ def default_pod(pod: Json) -> None:
     status.setdefault("qosClass", qos_class(spec))
     if spec.get("schedulingGates") and not status.get("conditions"):
         status["conditions"] = [_gated_condition()]
+
+
+def _all_containers(spec: Json) -> list[Json]:
+    return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
 
 
 def _default_spec(spec: Json) -> None:
@@ -51,17 +55,25 @@ def _default_container(container: Json) -> None:
     container.setdefault("terminationMessagePolicy", "File")
     if container.get("image"):
         container.setdefault("imagePullPolicy", pull_policy(container["image"]))
-    resources = container.setdefault("resources", {})
-    if limits := resources.get("limits"):
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+    _default_resources(container.setdefault("resources", {}))
     for port in container.get("ports") or ():
         port.setdefault("protocol", "TCP")
     for variable in container.get("env") or ():
-        if reference := (variable.get("valueFrom") or {}).get("fieldRef"):
-            reference.setdefault("apiVersion", "v1")
-    for name in _PROBES:
-        if probe := container.get(name):
-            _default_probe(probe)
+        _default_field(variable.get("valueFrom") or {})
+    for probe in filter(None, map(container.get, _PROBES)):
+        _default_probe(probe)
+
+
+def _default_resources(resources: Json) -> None:
+    """What is limited and not requested is requested up to its limit."""
+    if limits := resources.get("limits"):
+        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+
+
+def _default_field(source: Json) -> None:
+    """A reference to a field of the pod, in an environment variable or a file."""
+    if "fieldRef" in source:
+        source["fieldRef"].setdefault("apiVersion", "v1")
 
 
 def _default_probe(probe: Json) -> None:
@@ -84,23 +96,20 @@ def _default_volume(volume: Json) -> None:
     if set(volume) == {"name"}:
         volume["emptyDir"] = {}
     for source in ("secret", "configMap", "downwardAPI", "projected"):
-        if isinstance(volume.get(source), dict):
+        if source in volume:
             volume[source].setdefault("defaultMode", _FILE_MODE)
-    if isinstance(volume.get("hostPath"), dict):
+    if "hostPath" in volume:
         volume["hostPath"].setdefault("type", "")
-    for source in (volume.get("projected") or {}).get("sources") or ():
-        if token := source.get("serviceAccountToken"):
-            token.setdefault("expirationSeconds", 3600)
-    for item in _downward_items(volume):
-        if "fieldRef" in item:
-            item["fieldRef"].setdefault("apiVersion", "v1")
+    _default_projection(volume)
+    for projection in (volume.get("projected") or {}).get("sources") or ():
+        _default_projection(projection)
 
 
-def _downward_items(volume: Json) -> list[Json]:
-    items = list((volume.get("downwardAPI") or {}).get("items") or ())
-    for source in (volume.get("projected") or {}).get("sources") or ():
-        items += (source.get("downwardAPI") or {}).get("items") or ()
-    return items
+def _default_projection(source: Json) -> None:
+    if "serviceAccountToken" in source:
+        source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
+    for item in (source.get("downwardAPI") or {}).get("items") or ():
+        _default_field(item)
 
 
 def _default_tolerations(spec: Json) -> None:
@@ -128,11 +137,11 @@ def _gated_condition() -> Json:
 
 def qos_class(spec: Json) -> str:
     """``Guaranteed``, ``Burstable`` or ``BestEffort`` (Kubernetes page "Pod Quality of Service Classes")."""
-    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    containers = _all_containers(spec)
     resources = [container.get("resources") or {} for container in containers]
-    if not any(_amounts(r, "limits") or _amounts(r, "requests") for r in resources):
+    if not any(_amounts(entry, kind) for entry in resources for kind in ("limits", "requests")):
         return "BestEffort"
-    if all(_guaranteed(r) for r in resources):
+    if all(map(_guaranteed, resources)):
         return "Guaranteed"
     return "Burstable"
 

@@ -25,7 +25,6 @@ from executor.localcluster.status import FieldError, bad_request, invalid
 from executor.localcluster.types import Json
 
 _POLL_SECONDS = 0.1
-_CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class LogPlace:
     def status(self) -> Json | None:
         """The container's status now; ``None`` when the pod is gone or says nothing about it."""
         stored = self.cluster.store.find(PODS, self.key)
-        if stored is None or stored.object["metadata"]["uid"] != self.uid:
+        if stored is None or stored.uid != self.uid:
             return None
         return container_status(stored.object, self.container)
 
@@ -144,18 +143,22 @@ def container_status(pod: Json, container: str) -> Json | None:
 
 def _file(place: LogPlace, pod_name: str, previous: bool) -> Path:
     """The file to read; raises a 400 when the container has not run (once more)."""
-    files, status = place.files(), place.status()
-    if previous:
-        if len(files) < 2:
-            raise bad_request(f'previous terminated container "{place.container}" in pod "{pod_name}" not found')
-        return files[-2]
+    files = place.files()
+    if previous and len(files) < 2:
+        raise bad_request(f'previous terminated container "{place.container}" in pod "{pod_name}" not found')
     if files:
-        return files[-1]
-    who = f'container "{place.container}" in pod "{pod_name}"'
-    state = (status or {}).get("state") or {}
+        return files[-2 if previous else -1]
+    return _unwritten(place, pod_name)
+
+
+def _unwritten(place: LogPlace, pod_name: str) -> Path:
+    """The file of a container that ran and wrote nothing so far; raises a 400 when it has not run."""
+    status = place.status() or {}
+    state = status.get("state") or {}
     if "terminated" in state or "running" in state:
-        return place.folder / f"{(status or {}).get('restartCount', 0)}.log"
-    raise bad_request(f"{who} is waiting to start: {(state.get('waiting') or {}).get('reason') or 'ContainerCreating'}")
+        return place.folder / f"{status.get('restartCount', 0)}.log"
+    reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
+    raise bad_request(f'container "{place.container}" in pod "{pod_name}" is waiting to start: {reason}')
 
 
 async def _pieces(place: LogPlace, path: Path, options: LogOptions) -> AsyncIterator[bytes]:
@@ -182,15 +185,12 @@ async def _line_batches(place: LogPlace, path: Path, options: LogOptions) -> Asy
     with file:
         if options.tail is not None:
             yield deque(file, maxlen=options.tail)
-        rest = b""
-        while True:
+        rest, ended = b"", False
+        while not ended:
             ended = not options.follow or _ended(place, path)
-            while chunk := file.read(_CHUNK):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield (line + b"\n" for line in lines)
-            if ended:
-                return
-            await asyncio.sleep(_POLL_SECONDS)
+            *lines, rest = (rest + file.read()).split(b"\n")
+            yield (line + b"\n" for line in lines)
+            await asyncio.sleep(0 if ended else _POLL_SECONDS)
 
 
 def _open(path: Path) -> BinaryIO | None:

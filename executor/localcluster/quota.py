@@ -1,8 +1,8 @@
 """Resource quotas: what pods of a namespace may use together.
 
-Usage is counted when a pod comes, from the pods that are there: no counter can drift. Sources: Kubernetes page "Resource
-Quotas"; ``pkg/quota/v1/evaluator/core/pods.go``. Excluded: scopes, and quotas on other kinds than pods, ``secrets`` and
-``configmaps``.
+Usage is counted when a pod comes, from the pods that are there: no counter can drift. Sources: Kubernetes page
+"Resource Quotas"; ``pkg/quota/v1/evaluator/core/pods.go``. Excluded: scopes, the status of a quota, and quotas on other
+kinds than pods.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def pod_requirements(spec: Json, kind: str) -> Usage:
     for container in spec.get("initContainers") or ():
         amounts = _amounts(container, kind)
         if container.get("restartPolicy") == "Always":
-            running.update(amounts)  # type: ignore[arg-type]
+            running.update(amounts)
             amounts = {}
         for name in {*amounts, *running}:
             peak[name] = max(peak.get(name, Decimal(0)), amounts.get(name, Decimal(0)) + running[name])
     for container in spec.get("containers") or ():
-        running.update(_amounts(container, kind))  # type: ignore[arg-type]
+        running.update(_amounts(container, kind))
     return {name: max(peak.get(name, Decimal(0)), Decimal(running[name])) for name in {*peak, *running}}
 
 
@@ -59,23 +59,29 @@ def charge_pod(store: Store, pod: Json) -> None:
         return
     used: Counter[str] = Counter()
     for stored in store.in_namespace(PODS, namespace):
-        used.update(pod_usage(stored.object))  # type: ignore[arg-type]
+        used.update(pod_usage(stored.object))
     for quota in quotas:
         _check(quota.object, pod, used)
 
 
 def _check(quota: Json, pod: Json, used: Counter[str]) -> None:
-    hard = (quota.get("spec") or {}).get("hard") or {}
-    wanted, name = pod_usage(pod), pod["metadata"]["name"]
-    names = {resource: _SHORT.get(resource, resource) for resource in hard}
-    missing = sorted(r for r, full in names.items() if full.startswith(("requests.", "limits.")) and full not in wanted)
-    if missing:
-        who = f"for: {','.join(missing)}"
-        raise status.forbidden(PODS, name, f"failed quota: {quota['metadata']['name']}: must specify {who}")
-    over = sorted(r for r, full in names.items() if used[full] + wanted.get(full, 0) > parse_quantity(hard[r]))
-    over = [r for r in over if names[r] in wanted]
-    if over:
-        raise status.forbidden(PODS, name, _exceeded(quota["metadata"]["name"], over, hard, wanted, used))
+    hard: dict[str, str] = (quota.get("spec") or {}).get("hard") or {}
+    wanted, name, quota_name = pod_usage(pod), pod["metadata"]["name"], quota["metadata"]["name"]
+    if missing := sorted(resource for resource in hard if _must_be_said(resource) not in {*wanted, ""}):
+        raise status.forbidden(PODS, name, f"failed quota: {quota_name}: must specify for: {','.join(missing)}")
+    if over := sorted(resource for resource in hard if _is_over(resource, hard[resource], wanted, used)):
+        raise status.forbidden(PODS, name, _exceeded(quota_name, over, hard, wanted, used))
+
+
+def _must_be_said(resource: str) -> str:
+    """The amount that a pod has to name under such a quota; empty when there is none to name."""
+    full = _SHORT.get(resource, resource)
+    return full if full.startswith(("requests.", "limits.")) else ""
+
+
+def _is_over(resource: str, limit: str, wanted: Usage, used: Counter[str]) -> bool:
+    full = _SHORT.get(resource, resource)
+    return full in wanted and used[full] + wanted[full] > parse_quantity(limit)
 
 
 def _exceeded(quota: str, over: list[str], hard: dict[str, str], wanted: Usage, used: Counter[str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -21,8 +19,7 @@ JSON_TYPE = "application/json"
 
 def raw_answer(stored: Stored, code: int = 200) -> web.Response:
     """An object, from its bytes where it is stored."""
-    body = stored.raw or msgspec.json.encode(stored.object)
-    return web.Response(body=body, status=code, content_type=JSON_TYPE)
+    return web.Response(body=stored.raw, status=code, content_type=JSON_TYPE)
 
 
 def json_answer(value: Json, code: int = 200) -> web.Response:
@@ -59,26 +56,12 @@ async def watch(cluster: Cluster, request: web.Request, info: RequestInfo) -> we
         plan = replace(plan, render=partial(_event_table, request, info))
     answer = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
     await answer.prepare(request)
-    with _cuttable(cluster, request):
-        async for piece in watching.stream(cluster.store, plan):
-            await answer.write(piece)
-        await answer.write_eof()
+    async for piece in watching.stream(cluster.store, plan):
+        await answer.write(piece)
+    await answer.write_eof()
     return answer
 
 
 def _event_table(request: web.Request, info: RequestInfo, obj: Json) -> bytes:
     version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
     return msgspec.json.encode(_table(request, info, [obj], version))
-
-
-@contextmanager
-def _cuttable(cluster: Cluster, request: web.Request) -> Iterator[None]:
-    """Let the admin endpoint cut this watch."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client left before its watch began")
-    cluster.faults.watches.add(transport)
-    try:
-        yield
-    finally:
-        cluster.faults.watches.discard(transport)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from executor.localcluster import status
 from executor.localcluster.resources import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Resource
 from executor.localcluster.stamps import generate_name, timestamp, utc_now
-from executor.localcluster.store import Key, Store, Stored
+from executor.localcluster.store import Key, Store, Stored, stored_form
 from executor.localcluster.strategies import strategy_for
 from executor.localcluster.types import Json
 
@@ -78,15 +78,16 @@ class Registry:
         current = self.store.get(resource, key)
         self._check_identity(resource, current, obj)
         strategy = strategy_for(resource)
-        merged = _writable_part(resource, current.object, obj, subresource)
+        old = current.object
+        merged = _writable_part(resource, old, obj, subresource)
         if subresource != "status":
             strategy.default(merged)
-            errors = strategy.validate_update(merged, current.object) or strategy.validate(merged)
+            errors = strategy.validate_update(merged, old) or strategy.validate(merged)
             self._refuse(resource, merged, errors)
         if dry_run:
-            return Stored(key, current.version, merged, b"")
+            return stored_form(resource, merged, current.version)
         stored = self.store.replace(resource, current, merged)
-        if _ready_to_go(stored.object):
+        if stored.terminating and _ready_to_go(merged):
             self.store.remove(resource, stored)
         return stored
 
@@ -101,16 +102,22 @@ class Registry:
             raise status.conflict(_BINDINGS, key[1], f"pod {key[1]} is being deleted, cannot be assigned to a host")
         if pod["spec"].get("schedulingGates"):
             raise status.conflict(_BINDINGS, key[1], f"pod {key[1]} has non-empty .spec.schedulingGates")
-        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
-        scheduled["lastTransitionTime"] = timestamp(self.now())
-        others = [c for c in pod.get("status", {}).get("conditions") or () if c["type"] != "PodScheduled"]
-        bound = {
-            **pod,
-            "metadata": dict(pod["metadata"]),
-            "spec": {**pod["spec"], "nodeName": node},
-            "status": {**pod.get("status", {}), "conditions": [scheduled, *others]},
-        }
-        return self.store.replace(PODS, current, bound)
+        status_now = self._with_condition(pod, {"type": "PodScheduled", "status": "True", "lastProbeTime": None})
+        pod["spec"]["nodeName"] = node
+        return self.store.replace(PODS, current, pod | {"status": status_now})
+
+    def mark_disrupted(self, key: Key, reason: str, message: str) -> Stored:
+        """Give a pod the condition ``DisruptionTarget``, as whatever is about to end it does first."""
+        current = self.store.get(PODS, key)
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
+        pod = current.object
+        return self.store.replace(PODS, current, pod | {"status": self._with_condition(pod, condition)})
+
+    def _with_condition(self, pod: Json, condition: Json) -> Json:
+        """The pod's status with one condition set now."""
+        old = pod.get("status") or {}
+        others = [c for c in old.get("conditions") or () if c["type"] != condition["type"]]
+        return {**old, "conditions": [*others, {**condition, "lastTransitionTime": timestamp(self.now())}]}
 
     def delete(self, resource: Resource, key: Key, options: DeleteOptions) -> Deletion:
         """Delete at once, or mark and leave the rest to the node agent, a finalizer or the namespace's end."""
@@ -119,21 +126,22 @@ class Registry:
         if options.dry_run:
             return Deletion(current, gone=True)
         if options.propagation == "Orphan":
-            self._orphan(current.object["metadata"]["uid"])
-        grace = _grace(resource, current.object, options.grace)
-        finalizers = current.object["metadata"].get("finalizers")
+            self._orphan(current.uid)
+        obj = current.object
+        grace = _grace(resource, obj, options.grace)
+        finalizers = obj["metadata"].get("finalizers")
         held = grace > 0 or bool(finalizers) or (resource is NAMESPACES)
         if not held:
             return Deletion(self.store.remove(resource, current), gone=True)
         return Deletion(self._mark(resource, current, grace), gone=False)
 
     def _mark(self, resource: Resource, current: Stored, grace: int) -> Stored:
-        metadata = current.object["metadata"]
+        obj = current.object
+        metadata = obj["metadata"]
         if metadata.get("deletionTimestamp") and grace >= metadata.get("deletionGracePeriodSeconds", 0):
             return current
         stamp = timestamp(self.now() + timedelta(seconds=grace))
-        marked = {**metadata, "deletionTimestamp": stamp, "deletionGracePeriodSeconds": grace}
-        obj = {**current.object, "metadata": marked}
+        metadata |= {"deletionTimestamp": stamp, "deletionGracePeriodSeconds": grace}
         if resource is NAMESPACES:
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
         return self.store.replace(resource, current, obj)
@@ -141,9 +149,10 @@ class Registry:
     def _orphan(self, uid: str) -> None:
         for resource, key in list(self.store.dependents.get(uid, ())):
             current = self.store.get(resource, key)
-            metadata = dict(current.object["metadata"])
-            metadata["ownerReferences"] = [r for r in metadata["ownerReferences"] if r.get("uid") != uid]
-            self.store.replace(resource, current, {**current.object, "metadata": metadata})
+            obj = current.object
+            references = obj["metadata"]["ownerReferences"]
+            obj["metadata"]["ownerReferences"] = [r for r in references if r.get("uid") != uid]
+            self.store.replace(resource, current, obj)
 
     def _prepare_metadata(self, resource: Resource, namespace: str, obj: Json) -> None:
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
@@ -170,7 +179,7 @@ class Registry:
         if not resource.namespaced:
             return
         found = self.store.get(NAMESPACES, ("", namespace))
-        if found.object["metadata"].get("deletionTimestamp"):
+        if found.terminating:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             error = status.forbidden(resource, name, why)
             cause = {"reason": "NamespaceTerminating", "field": "metadata.namespace"}
@@ -182,7 +191,7 @@ class Registry:
         key = (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         if self.store.find(resource, key):
             raise status.already_exists(resource, key[1])
-        return Stored(key, 0, obj, b"")
+        return stored_form(resource, obj, 0)
 
     def _check_identity(self, resource: Resource, current: Stored, obj: Json) -> None:
         metadata = obj.get("metadata") or {}
@@ -193,7 +202,7 @@ class Registry:
         version = metadata.get("resourceVersion")
         if version and version != str(current.version):
             raise status.conflict(resource, name)
-        uid, mine = metadata.get("uid"), current.object["metadata"]["uid"]
+        uid, mine = metadata.get("uid"), current.uid
         if uid and uid != mine:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {mine}"
             raise status.conflict(resource, name, why)

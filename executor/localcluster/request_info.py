@@ -75,25 +75,28 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     """The request of a resource path; raises 404 for what is no resource and 405 for what it does not offer."""
     group, version, rest = _group_version([part for part in path.split("/") if part])
     namespace, rest = _namespace(rest)
-    resource = find_resource(group, version, rest[0]) if rest else None
-    if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
+    plural, name, subresource, *deeper = [*rest, "", "", ""]
+    resource = find_resource(group, version, plural)
+    if resource is None or any(deeper) or subresource not in ("", *resource.subresources):
         raise unknown_resource()
-    name = rest[1] if len(rest) > 1 else ""
-    subresource = rest[2] if len(rest) > 2 else ""
-    if subresource and subresource not in resource.subresources:
+    if namespace and not resource.namespaced:
         raise unknown_resource()
-    verb = _verb(method, name, subresource, query)
-    if verb is None or (verb not in resource.verbs) or (verb == "create" and resource.namespaced and not namespace):
+    info = RequestInfo(_verb(method, name, subresource, query), resource, namespace, name, subresource, query)
+    if info.verb not in resource.verbs or not _has_its_place(info):
         raise method_not_allowed()
-    if verb == "deletecollection" and resource.namespaced and not namespace:
-        raise method_not_allowed()
-    return RequestInfo(verb, resource, namespace, name, subresource, query)
+    return info
 
 
-def _verb(method: str, name: str, subresource: str, query: Mapping[str, str]) -> str | None:
+def _has_its_place(info: RequestInfo) -> bool:
+    """Objects of a namespace are created and deleted together only in one that is named."""
+    return bool(info.namespace) or not info.resource.namespaced or info.verb in ("list", "watch")
+
+
+def _verb(method: str, name: str, subresource: str, query: Mapping[str, str]) -> str:
+    """The verb as RBAC names it; empty for a method that says nothing here."""
     if subresource and method == "POST":
         return "create"
-    verb = (_NAMED if name else _COLLECTION).get(method)
+    verb = (_NAMED if name else _COLLECTION).get(method, "")
     if verb == "list" and query.get("watch", "false") in _TRUE:
         return "watch"
     return verb

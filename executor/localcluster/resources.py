@@ -97,6 +97,7 @@ def core(plural: str) -> Resource:
 PODS = core("pods")
 NAMESPACES = core("namespaces")
 SECRETS = core("secrets")
+EVENTS = core("events")
 CONFIG_MAPS = core("configmaps")
 SERVICE_ACCOUNTS = core("serviceaccounts")
 RESOURCE_QUOTAS = core("resourcequotas")

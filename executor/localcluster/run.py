@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import importlib
 import logging
 import os
@@ -24,49 +22,58 @@ from executor.localcluster.collector import Collector
 from executor.localcluster.faults import Faults
 from executor.localcluster.kubeconfig import ServerCertificate, kubeconfig_text, make_certificate, write_private
 from executor.localcluster.options import Options
+from executor.localcluster.resources import RESOURCES
+from executor.localcluster.schema import compile_schemas
 from executor.localcluster.server import ApiServer, listen
 
 log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
+_PARENT_POLL_SECONDS = 0.5
 BANNER = "local cluster: a Kubernetes API for demos and tests on this machine's loopback; never for production"
 IMAGES_NOTE = "local cluster: containers run on this machine's own files, whatever their image is named"
 
 
-def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent dies (Linux ``prctl(2)``); end at once if it is dead already."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit("local cluster: the parent process is gone")
+async def _orphaned(parent: int) -> None:
+    """Return when this process has another parent than ``parent``.
+
+    Asked from time to time: ``PR_SET_PDEATHSIG`` would also fire when only the thread that started us ends.
+    """
+    while os.getppid() == parent:  # noqa: ASYNC110, nothing tells a process that its parent is gone
+        await asyncio.sleep(_PARENT_POLL_SECONDS)
 
 
 async def run(options: Options) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT, or, if so asked, until the parent process is gone."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        if options.with_parent:
+            watcher = asyncio.create_task(_orphaned(os.getppid()), name="parent watcher")
+            watcher.add_done_callback(lambda _: stop.set())
+            stack.callback(watcher.cancel)
         await _start(options, stack)
         await stop.wait()
 
 
 async def _start(options: Options, stack: AsyncExitStack) -> None:
+    compile_schemas(resource.model for resource in RESOURCES)
     state = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localcluster-")))
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     faults = Faults(latency=options.latency / 1000, forbidden=set(options.forbid))
-    token = secrets.token_urlsafe(32)
+    token, inner_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     certificate = None if options.plain_http else make_certificate()
     cluster = new_cluster(state, faults, options.history, certificate.authority.decode() if certificate else "")
     await stack.enter_async_context(Collector(cluster.registry).running())
     context = certificate.server_context(state) if certificate else None
-    runner, port = await listen(ApiServer(cluster, token).application(), options.port, context)
+    runner, port = await listen(ApiServer(cluster, token, inner_token).application(), options.port, context)
     stack.push_async_callback(runner.cleanup)
+    stack.callback(faults.drop_watches)  # else the end waits for them
     url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
-    _announce(options, url, token, certificate)
     if options.nodes:
-        await stack.enter_async_context(_nodes(options, url, token, certificate, state))
+        await stack.enter_async_context(_nodes(options, url, inner_token, certificate, state))
+    _announce(options, url, token, certificate)
 
 
 def _say(text: str) -> None:
@@ -97,7 +104,10 @@ async def _nodes(
         ca_file = str(state / "ca.crt")
         write_private(Path(ca_file), certificate.authority)
     images = _read_images(options.images)
-    agents = [agent.NodeAgent(url, token, ca_file, n.name, n.cpu, n.memory, state, images) for n in options.nodes]
+    try:
+        agents = [agent.NodeAgent(url, token, ca_file, n.name, n.cpu, n.memory, state, images) for n in options.nodes]
+    except ValueError as error:
+        sys.exit(f"local cluster: {error}")
     runners: list[Any] = [*agents, scheduling.Scheduler(url, token, ca_file)]
     tasks = [asyncio.create_task(runner.run(), name=type(runner).__name__) for runner in runners]
     for task in tasks:
@@ -117,11 +127,15 @@ def _report(task: asyncio.Task[None]) -> None:
 
 
 def _read_images(path: Path | None) -> dict[str, Any]:
-    """The map of ``--images``; the node agent checks its entries."""
+    """The map of ``--images``; the node agent checks its entries. Ends the process when it cannot be read."""
     if path is None:
         return {}
-    with contextlib.closing(path.open()) as file:
-        table = yaml.safe_load(file) or {}
+    try:
+        table = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        sys.exit(f"local cluster: --images {path}: {error}")
     if not isinstance(table, dict):
-        sys.exit(f"{path}: expected a map of image names, such as 'broken:1: {{missing: true}}'")
+        sys.exit(
+            f"local cluster: --images {path}: expected a map of image names, such as 'broken:1: {{missing: true}}'"
+        )
     return table

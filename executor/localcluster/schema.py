@@ -9,7 +9,7 @@ apimachinery ``pkg/runtime/serializer/json``, ``encoding/json`` (``UnmarshalType
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -151,7 +151,8 @@ def _bytes(value: Any, place: Place, report: Report) -> str:
     body = text.rstrip("=")
     good = _BASE64.match(body)
     if len(text) % 4 or len(text) - len(body) > 2 or good is None or good.end() != len(body):
-        position = good.end() if good and good.end() < len(body) else len(text) // 4 * 4
+        whole = good is not None and good.end() == len(body)
+        position = good.end() if good and not whole else min(len(body), len(text) // 4 * 4)
         raise TypeMismatchError(f"illegal base64 data at input byte {position}")
     return text
 
@@ -166,9 +167,9 @@ class ListOf:
     def decode(self, value: Any, place: Place, report: Report) -> Any:
         if not isinstance(value, list):
             raise _mismatch(value, place, self.go)
-        decode = self.item.decode
+        decode, empty = self.item.decode, {} if isinstance(self.item, Struct) else ""
         items = enumerate(value)
-        return [decode(item, (place, i), report) if item is not None else {} for i, item in items]
+        return [decode(item, (place, i), report) if item is not None else empty for i, item in items]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,21 +251,25 @@ def struct_of(model: str) -> Struct:
 
 
 def _shape(type_name: str, name: str, model: str) -> Shape:
+    """The shape of one field, from the client's name of its type: ``list[V1EnvVar]``, ``dict[str, str]``, ``int``."""
     if type_name.startswith("list["):
         item = _shape(type_name[5:-1], name, model)
         return ListOf(item, f"[]{_go_type(item)}")
     if type_name.startswith("dict[str, "):
         item = _shape(type_name[10:-1], name, model)
         return MapOf(item, f"map[string]{_go_type(item)}")
-    if type_name == "str" and name in _QUANTITIES:
-        return _QUANTITY
-    if type_name == "str" and (model, name) in _BYTE_FIELDS:
-        return _BYTES
-    if type_name == "int" and name in _INT64:
-        return _LONG
-    if type_name == "object" and model in ("V1ManagedFieldsEntry",):
-        return _FREE
-    return _LEAVES[type_name] if type_name in _LEAVES else struct_of(type_name)
+    return _special_leaf(type_name, name, model) or _LEAVES.get(type_name) or struct_of(type_name)
+
+
+def _special_leaf(type_name: str, name: str, model: str) -> Leaf | None:
+    """What the client's types do not tell: quantities, bytes, long numbers, free values."""
+    rules = (
+        (type_name == "str" and name in _QUANTITIES, _QUANTITY),
+        (type_name == "str" and (model, name) in _BYTE_FIELDS, _BYTES),
+        (type_name == "int" and name in _INT64, _LONG),
+        (type_name == "object" and model == "V1ManagedFieldsEntry", _FREE),
+    )
+    return next((leaf for applies, leaf in rules if applies), None)
 
 
 def _go_type(shape: Shape) -> str:
@@ -276,3 +281,9 @@ def decode_by(model: str, value: Json) -> tuple[Json, list[str]]:
     report = Report()
     decoded: Json = struct_of(model).decode(value, (), report)
     return decoded, report.strict
+
+
+def compile_schemas(models: Iterable[str]) -> None:
+    """Compile ahead, so that no request waits for it (the models take half a second to import)."""
+    for model in models:
+        struct_of(model)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from executor.localcluster.status import bad_request
-from executor.localcluster.types import Json, ReadOnlyJson
+from executor.localcluster.types import ReadOnlyJson
 
 Predicate = Callable[[ReadOnlyJson], bool]
 
@@ -44,6 +45,8 @@ _FIELDS: dict[str, frozenset[str]] = {
     "Namespace": frozenset({"status.phase"}),
     "Node": frozenset({"spec.unschedulable"}),
 }
+
+_SELECTABLE = {kind: _METADATA_FIELDS | fields for kind, fields in _FIELDS.items()}
 
 
 def split_terms(text: str) -> list[str]:
@@ -109,7 +112,20 @@ def parse_labels(text: str) -> Predicate | None:
     return lambda labels: all(term(labels) for term in terms)
 
 
-def field_value(obj: ReadOnlyJson, path: str) -> str:
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that selectors ask of an object: its labels, and its selectable fields as text."""
+
+    labels: dict[str, str]
+    fields: dict[str, str]
+
+
+def view_of(kind: str, obj: ReadOnlyJson) -> View:
+    fields = {path: _field_value(obj, path) for path in _SELECTABLE.get(kind, _METADATA_FIELDS)}
+    return View(obj["metadata"].get("labels") or {}, fields)
+
+
+def _field_value(obj: ReadOnlyJson, path: str) -> str:
     """The text a field selector compares: absent is empty, booleans as in JSON."""
     value: Any = obj
     for part in path.split("."):
@@ -126,31 +142,31 @@ def _field_term(term: str, kind: str, whole: str) -> Predicate:
     if match is None:
         raise bad_request(f'invalid selector: "{whole}"; can\'t understand "{term}"')
     key, value, equal = match["key"], match["value"], match["op"] != "!="
-    if key not in _METADATA_FIELDS and key not in _FIELDS.get(kind, frozenset()):
+    if key not in _SELECTABLE.get(kind, _METADATA_FIELDS):
         raise bad_request(
             f'Unable to find "{kind}" that match label selector "", field selector "{whole}": '
             f'"{key}" is not a known field selector: only "metadata.name", "metadata.namespace"'
         )
-    return lambda obj: (field_value(obj, key) == value) is equal
+    return lambda fields: (fields[key] == value) is equal
 
 
 def parse_fields(text: str, kind: str) -> Predicate | None:
-    """A predicate over whole objects of ``kind``; ``None`` selects everything. Raises a 400 ``ApiError``."""
+    """A predicate over the fields in the view of a ``kind``; ``None`` selects everything. Raises a 400 ``ApiError``."""
     if not text.strip():
         return None
     terms = [_field_term(term, kind, text) for term in split_terms(text)]
-    return lambda obj: all(term(obj) for term in terms)
+    return lambda fields: all(term(fields) for term in terms)
 
 
-def selection(kind: str, labels: str, fields: str) -> Callable[[Json], bool] | None:
-    """Both selectors as one predicate over objects; ``None`` when neither is set."""
+def selection(kind: str, labels: str, fields: str) -> Callable[[View], bool] | None:
+    """Both selectors as one predicate over views; ``None`` when neither is set."""
     by_label, by_field = parse_labels(labels), parse_fields(fields, kind)
     if by_label is None and by_field is None:
         return None
 
-    def selected(obj: Json) -> bool:
-        if by_label is not None and not by_label(obj["metadata"].get("labels") or {}):
+    def selected(view: View) -> bool:
+        if by_label is not None and not by_label(view.labels):
             return False
-        return by_field is None or by_field(obj)
+        return by_field is None or by_field(view.fields)
 
     return selected

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
 
-from executor.localcluster import admin, discovery, pod_log, reading, status, writing
+from executor.localcluster import admin, discovery, pod_log, reading, reviews, status, writing
 from executor.localcluster.cluster import Cluster
 from executor.localcluster.decoding import MAX_BODY_BYTES
 from executor.localcluster.request_info import RequestInfo, parse
 from executor.localcluster.status import ApiError
+
+log = logging.getLogger(__name__)
 
 Verb = Callable[[Cluster, web.Request, RequestInfo], Awaitable[web.StreamResponse]]
 
 _VERBS: dict[str, Verb] = {
     "get": reading.get,
     "list": reading.list_objects,
-    "watch": reading.watch,
     "create": writing.create,
     "update": writing.update,
     "patch": writing.patch,
@@ -35,6 +37,7 @@ _SUBRESOURCES: dict[tuple[str, str], Verb] = {
     ("create", "binding"): writing.bind,
     ("create", "eviction"): writing.evict,
 }
+_UNSTORED: dict[str, Verb] = {"SelfSubjectAccessReview": reviews.review_access}
 _OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -52,11 +55,16 @@ def _cut(request: web.Request) -> web.Response:
 
 
 class ApiServer:
-    """Answers requests about one :class:`Cluster`; ``token`` is what a client must present."""
+    """Answers requests about one :class:`Cluster`.
 
-    def __init__(self, cluster: Cluster, token: str) -> None:
+    ``token`` is what a client must present; ``inner_token`` is for the cluster's own node agents and scheduler, who are
+    not counted, delayed or refused: a test that makes its client's requests fail still has pods that run.
+    """
+
+    def __init__(self, cluster: Cluster, token: str, inner_token: str) -> None:
         self.cluster = cluster
-        self._authorization = f"Bearer {token}"
+        self._authorization = f"Bearer {token}".encode()
+        self._inner = f"Bearer {inner_token}".encode()
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES + 1)
@@ -66,43 +74,70 @@ class ApiServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request to its answer; every refusal is a ``Status``."""
         try:
-            self._authenticate(request)
-            if (switched := await admin.answer(self.cluster, request)) is not None:
-                return switched
-            if not await self.cluster.faults.reachable():
-                return _cut(request)
-            answer = await self._dispatch(request)
+            return await self._answer(request)
         except ApiError as error:
-            answer = json_error(error)
+            return json_error(error)
         except web.HTTPRequestEntityTooLarge:
-            answer = json_error(status.body_too_large(MAX_BODY_BYTES))
+            return json_error(status.body_too_large(MAX_BODY_BYTES))
         except ConnectionResetError:
             return web.Response()
-        if self.cluster.faults.latency and not answer.prepared:
-            await asyncio.sleep(self.cluster.faults.latency)
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.path)
+            return json_error(status.internal_error(error))
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path in _OPEN_PATHS:
+            return web.Response(text="ok")
+        inner = self._authenticate(request)
+        if (switched := await admin.answer(self.cluster, request)) is not None:
+            return switched
+        faults = self.cluster.faults
+        if not await faults.reachable():
+            return _cut(request)
+        if inner:
+            return await self._dispatch(request, inner)
+        try:
+            answer = await self._dispatch(request, inner)
+        except ApiError as error:
+            answer = json_error(error)
+        if faults.latency and not answer.prepared:
+            await asyncio.sleep(faults.latency)
         return answer
 
-    def _authenticate(self, request: web.Request) -> None:
-        if request.path in _OPEN_PATHS:
-            return
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), self._authorization.encode()):
+    def _authenticate(self, request: web.Request) -> bool:
+        """Whether the caller is a part of the cluster itself; raises a 401 for strangers."""
+        given = request.headers.get("Authorization", "").encode()
+        if hmac.compare_digest(given, self._inner):
+            return True
+        if not hmac.compare_digest(given, self._authorization):
             raise status.unauthorized()
+        return False
 
-    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+    async def _dispatch(self, request: web.Request, inner: bool) -> web.StreamResponse:
         if (known := discovery.answer(request)) is not None:
             return known
         info = parse(request.method, request.path, request.query)
-        self.cluster.faults.check(info)
-        verb = _SUBRESOURCES.get((info.verb, info.subresource)) if info.subresource else None
-        if verb is None and info.subresource not in ("", "status"):
-            raise status.method_not_allowed()
-        return await (verb or _VERBS[info.verb])(self.cluster, request, info)
+        if not inner:
+            self.cluster.faults.check(info)
+        if info.verb == "watch":
+            with self.cluster.faults.cuttable(request.transport):
+                return await reading.watch(self.cluster, request, info)
+        return await _verb(info)(self.cluster, request, info)
+
+
+def _verb(info: RequestInfo) -> Verb:
+    """What answers the request; raises a 405."""
+    if info.subresource in ("", "status"):
+        return _UNSTORED.get(info.resource.kind, _VERBS[info.verb])
+    verb = _SUBRESOURCES.get((info.verb, info.subresource))
+    if verb is None:
+        raise status.method_not_allowed()
+    return verb
 
 
 async def listen(app: web.Application, port: int, tls: object) -> tuple[web.AppRunner, int]:
     """Serve on 127.0.0.1; returns the runner, to be cleaned up by the caller, and the port that was taken."""
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0, keepalive_timeout=600)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls, backlog=1024)  # type: ignore[arg-type]
     await site.start()

@@ -109,6 +109,12 @@ def too_large_version(asked: int, current: int) -> ApiError:
     return ApiError(504, "Timeout", f"Timeout: {message}", details | {"retryAfterSeconds": 1})
 
 
+def internal_error(error: Exception) -> ApiError:
+    """A defect of this server. Its log has the traceback; the answer does not quote it, as it may quote a secret."""
+    message = f"Internal error occurred: {type(error).__name__}, see the log of the local cluster"
+    return ApiError(500, "InternalError", message, {})
+
+
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     types = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {types}"

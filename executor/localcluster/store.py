@@ -16,6 +16,7 @@ from itertools import islice
 import msgspec
 
 from executor.localcluster.resources import RESOURCES, Resource
+from executor.localcluster.selectors import View, view_of
 from executor.localcluster.status import already_exists, conflict, expired, not_found, too_large_version
 from executor.localcluster.types import Json
 
@@ -23,16 +24,43 @@ Key = tuple[str, str]
 """(namespace, name); the namespace is empty for cluster-scoped objects."""
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One version of one object, with its JSON encoded once for every reader."""
+    """One version of one object: its JSON, encoded once for every reader, and what is asked of it most.
+
+    Trees of Python objects are ten times as large as their JSON, and the history holds many: so none is kept.
+    """
 
     key: Key
     version: int
-    object: Json
     raw: bytes
+    uid: str
+    owners: tuple[str, ...]
+    terminating: bool
+    view: View
+
+    @property
+    def object(self) -> Json:
+        """The object, decoded for the caller, who may change it."""
+        obj: Json = _decode(self.raw)
+        return obj
+
+
+def stored_form(resource: Resource, obj: Json, version: int) -> Stored:
+    """An object as it is stored; its resourceVersion must be set already."""
+    metadata = obj["metadata"]
+    return Stored(
+        key=(metadata.get("namespace", ""), metadata["name"]),
+        version=version,
+        raw=_encode(obj),
+        uid=metadata["uid"],
+        owners=tuple(reference.get("uid", "") for reference in metadata.get("ownerReferences") or ()),
+        terminating=bool(metadata.get("deletionTimestamp")),
+        view=view_of(resource.kind, obj),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +159,29 @@ class Store:
         return (stored for key, stored in objects.items() if key[0] == namespace)
 
     def create(self, resource: Resource, obj: Json) -> Stored:
-        """Number and keep a new object (taken over, not copied); raises AlreadyExists."""
-        key = key_of(obj)
-        if key in self.collections[resource].objects:
-            raise already_exists(resource, key[1])
-        stored = self._number(key, obj)
+        """Number and keep a new object; raises AlreadyExists."""
+        metadata = obj["metadata"]
+        if (metadata.get("namespace", ""), metadata["name"]) in self.collections[resource].objects:
+            raise already_exists(resource, metadata["name"])
+        stored = self._number(resource, obj)
         self._commit(resource, Change("ADDED", stored, None))
         return stored
 
     def replace(self, resource: Resource, previous: Stored, obj: Json) -> Stored:
-        """Put ``obj`` (taken over) in place of ``previous``; the same content is no write. Raises Conflict."""
+        """Put ``obj`` in place of ``previous``; the same content is no write. Raises Conflict."""
         current = self.get(resource, previous.key)
         if current.version != previous.version:
             raise conflict(resource, previous.key[1])
         obj["metadata"]["resourceVersion"] = str(previous.version)
         if obj == previous.object:
             return previous
-        stored = self._number(previous.key, obj)
+        stored = self._number(resource, obj)
         self._commit(resource, Change("MODIFIED", stored, previous))
         return stored
 
     def remove(self, resource: Resource, previous: Stored) -> Stored:
         """Forget an object; what watches see as its last state carries the version of the deletion."""
-        obj = {**previous.object, "metadata": dict(previous.object["metadata"])}
-        stored = self._number(previous.key, obj)
+        stored = self._number(resource, previous.object)
         self._commit(resource, Change("DELETED", stored, previous))
         return stored
 
@@ -172,9 +199,9 @@ class Store:
             collection.forget(len(collection.history))
             collection.floor = self.version
 
-    def _number(self, key: Key, obj: Json) -> Stored:
+    def _number(self, resource: Resource, obj: Json) -> Stored:
         obj["metadata"]["resourceVersion"] = str(self.version + 1)
-        stored = Stored(key, self.version + 1, obj, _encode(obj))
+        stored = stored_form(resource, obj, self.version + 1)
         self.version += 1
         return stored
 
@@ -190,23 +217,14 @@ class Store:
             listener(resource, change)
 
     def _index_owners(self, resource: Resource, change: Change) -> None:
-        mine = (resource, change.stored.key)
-        for uid in owner_uids(change.previous.object) if change.previous else ():
+        mine, stored = (resource, change.stored.key), change.stored
+        for uid in change.previous.owners if change.previous else ():
             self.dependents.get(uid, set()).discard(mine)
             if not self.dependents.get(uid):
                 self.dependents.pop(uid, None)
         if change.type == "DELETED":
-            self.owners.pop(change.stored.object["metadata"]["uid"], None)
+            self.owners.pop(stored.uid, None)
             return
-        self.owners[change.stored.object["metadata"]["uid"]] = mine
-        for uid in owner_uids(change.stored.object):
+        self.owners[stored.uid] = mine
+        for uid in stored.owners:
             self.dependents.setdefault(uid, set()).add(mine)
-
-
-def key_of(obj: Json) -> Key:
-    metadata = obj["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
-
-
-def owner_uids(obj: Json) -> list[str]:
-    return [reference.get("uid", "") for reference in obj["metadata"].get("ownerReferences") or ()]

@@ -13,11 +13,11 @@ Row = Callable[[Json], list[object]]
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
-def age(stamp: str | None) -> str:
+def age(stamp: str | None, now: datetime | None = None) -> str:
     """Time since an RFC 3339 stamp in the two largest units that say something, as kubectl has it."""
     if not stamp:
         return "<unknown>"
-    seconds = max(int((utc_now() - datetime.fromisoformat(stamp)).total_seconds()), 0)
+    seconds = max(int(((now or utc_now()).replace(microsecond=0) - datetime.fromisoformat(stamp)).total_seconds()), 0)
     for (unit, size), (smaller, part) in itertools.pairwise(_UNITS):
         if seconds >= 2 * size:
             count, rest = seconds // size, seconds % size // part
@@ -44,19 +44,20 @@ def _waiting_or_end(statuses: Sequence[Json], found: str) -> str:
 
 def _init_reason(pod: Json) -> str | None:
     """``Init:1/2`` and the like while init containers are at work; ``None`` when they are done."""
-    statuses = pod["status"].get("initContainerStatuses") or ()
+    statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
     for index, entry in enumerate(statuses):
-        state = entry.get("state") or {}
-        ended = state.get("terminated")
-        if (ended and ended.get("exitCode") == 0) or entry.get("started"):
-            continue
-        if ended:
-            return f"Init:{ended.get('reason') or 'ExitCode:' + str(ended.get('exitCode'))}"
-        reason = (state.get("waiting") or {}).get("reason")
-        if reason and reason != "PodInitializing":
-            return f"Init:{reason}"
-        return f"Init:{index}/{len(statuses)}"
+        ended = (entry.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode") != 0 and not entry.get("started"):
+            return _unfinished_init(entry, f"Init:{index}/{len(statuses)}")
     return None
+
+
+def _unfinished_init(entry: Json, progress: str) -> str:
+    state = entry.get("state") or {}
+    if ended := state.get("terminated"):
+        return f"Init:{ended.get('reason') or 'ExitCode:' + str(ended.get('exitCode'))}"
+    reason = (state.get("waiting") or {}).get("reason")
+    return f"Init:{reason}" if reason and reason != "PodInitializing" else progress
 
 
 def pod_state(pod: Json) -> str:
@@ -64,12 +65,10 @@ def pod_state(pod: Json) -> str:
     status = pod.get("status") or {}
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating"
+    if pod["spec"].get("schedulingGates"):
+        return "SchedulingGated"
     reason = str(status.get("reason") or status.get("phase") or "Unknown")
-    if any(c.get("reason") == "SchedulingGated" for c in status.get("conditions") or ()) and reason == "Pending":
-        reason = "SchedulingGated" if pod["spec"].get("schedulingGates") else reason
-    if initial := _init_reason(pod) if "status" in pod else None:
-        return initial
-    return _waiting_or_end(status.get("containerStatuses") or (), reason)
+    return _init_reason(pod) or _waiting_or_end(status.get("containerStatuses") or (), reason)
 
 
 def _pod(pod: Json) -> list[object]:

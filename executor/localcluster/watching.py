@@ -24,6 +24,9 @@ from executor.localcluster.types import Json
 BOOKMARK_SECONDS = 60.0
 DEFAULT_TIMEOUT_SECONDS = 1800.0
 _BATCH = 256
+_MATCH_ALONE = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+_NEEDS_MATCH = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+_NEEDS_BOOKMARKS = "sendInitialEvents requires setting allowWatchBookmarks to true"
 _OPEN = {
     name: b'{"type":"' + name.encode() + b'","object":'
     for name in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
@@ -48,37 +51,41 @@ class WatchPlan:
     bookmarks: bool
     timeout: float
     render: Render | None = None
+    refusal: ApiError | None = None
 
 
 def _check(info: RequestInfo) -> bool:
     """Whether initial events are asked for in the streaming way; raises 422 for options that exclude each other."""
-    match, streaming = info.query.get("resourceVersionMatch", ""), "sendInitialEvents" in info.query
-    errors = []
-    if match and not streaming:
-        message = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        errors.append(FieldError("FieldValueForbidden", "resourceVersionMatch", message))
-    if streaming and match != "NotOlderThan":
-        message = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        errors.append(FieldError("FieldValueForbidden", "sendInitialEvents", message))
-    if streaming and info.flag("sendInitialEvents") and not info.flag("allowWatchBookmarks"):
-        message = "Forbidden: sendInitialEvents requires setting allowWatchBookmarks to true"
-        errors.append(FieldError("FieldValueForbidden", "allowWatchBookmarks", message))
+    match, asked = info.query.get("resourceVersionMatch", ""), "sendInitialEvents" in info.query
+    streaming = asked and info.flag("sendInitialEvents")
+    rules = (
+        (match and not asked, "resourceVersionMatch", _MATCH_ALONE),
+        (asked and match != "NotOlderThan", "sendInitialEvents", _NEEDS_MATCH),
+        (streaming and not info.flag("allowWatchBookmarks"), "allowWatchBookmarks", _NEEDS_BOOKMARKS),
+    )
+    errors = [FieldError("FieldValueForbidden", field, f"Forbidden: {why}") for broken, field, why in rules if broken]
     if errors:
         raise invalid("ListOptions", "meta.k8s.io", "", errors)
-    return streaming and info.flag("sendInitialEvents")
+    return streaming
 
 
 def plan(store: Store, info: RequestInfo) -> WatchPlan:
-    """Where the watch starts. Raises 410 (version forgotten), 504 (version of the future), 400, 422."""
+    """Where the watch starts. Raises 504 (version of the future), 400, 422; a 410 is told by the stream."""
     streaming, version = _check(info), info.version() or 0
     collection, holds = store.collections[info.resource], wanted(info)
     store.at(info.resource, max(version, store.version))
     from_now = streaming or (version == 0 and "sendInitialEvents" not in info.query)
     initial = sorted(filter(holds, collection.objects.values()), key=lambda stored: stored.key) if from_now else []
-    position = collection.end if from_now or version == 0 else collection.position_after(version)
+    position, refusal = collection.end, None
+    if version and not from_now:
+        try:
+            position = collection.position_after(version)
+        except ApiError as error:
+            refusal = error
     seconds = float(info.number("timeoutSeconds") or DEFAULT_TIMEOUT_SECONDS)
+    bookmarks = info.flag("allowWatchBookmarks")
     return WatchPlan(
-        collection, holds, initial, position, store.version, streaming, info.flag("allowWatchBookmarks"), seconds
+        collection, holds, initial, position, store.version, streaming, bookmarks, seconds, refusal=refusal
     )
 
 
@@ -112,8 +119,8 @@ def translate(change: Change, watch: WatchPlan) -> bytes | None:
     if change.type == "DELETED":
         return event("DELETED", _raw(change.stored, watch))
     last = change.previous.object
-    metadata = {**last["metadata"], "resourceVersion": str(change.stored.version)}
-    return event("DELETED", (watch.render or msgspec.json.encode)({**last, "metadata": metadata}))
+    last["metadata"]["resourceVersion"] = str(change.stored.version)
+    return event("DELETED", (watch.render or msgspec.json.encode)(last))
 
 
 def _raw(stored: Stored, watch: WatchPlan) -> bytes:
@@ -122,6 +129,9 @@ def _raw(stored: Stored, watch: WatchPlan) -> bytes:
 
 async def stream(store: Store, watch: WatchPlan) -> AsyncIterator[bytes]:
     """Pieces of the answer, each some whole lines, until the time is over or the history is lost."""
+    if watch.refusal is not None:
+        yield error_event(watch.refusal)
+        return
     collection, wake = watch.collection, asyncio.Event()
     for start in range(0, len(watch.initial), _BATCH):
         yield b"".join(event("ADDED", _raw(stored, watch)) for stored in watch.initial[start : start + _BATCH])

@@ -6,13 +6,15 @@ from aiohttp import web
 
 from executor.localcluster import listing, status
 from executor.localcluster.cluster import Cluster
-from executor.localcluster.decoding import Decoded, decode_object, decode_options, decode_value, parse_json
+from executor.localcluster.decoding import Decoded, decode_object, decode_options, decode_patched, parse_json
 from executor.localcluster.patches import apply_patch
 from executor.localcluster.reading import json_answer, raw_answer
 from executor.localcluster.registry import DeleteOptions, Deletion
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.store import Key
+from executor.localcluster.types import Json
 
+_SUCCESS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 _RETURNS_OBJECT = frozenset({"Pod", "ServiceAccount", "Namespace", "PersistentVolumeClaim"})
 
 
@@ -20,13 +22,9 @@ def _key(info: RequestInfo) -> Key:
     return info.namespace, info.name
 
 
-_JSON_TYPES = frozenset({"application/json", "application/octet-stream", ""})
-
-
 async def _decode(request: web.Request, info: RequestInfo) -> Decoded:
-    if request.content_type not in _JSON_TYPES:
-        raise status.unsupported_media_type(("application/json",))
-    return decode_object(await request.read(), info.resource, info.query.get("fieldValidation", ""))
+    validation = info.query.get("fieldValidation", "")
+    return decode_object(await request.read(), info.resource, validation, request.content_type)
 
 
 def _warn(answer: web.Response, decoded: Decoded) -> web.Response:
@@ -53,7 +51,7 @@ async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> we
     change, duplicates = parse_json(await request.read())
     current = cluster.store.get(info.resource, _key(info))
     patched = apply_patch(request.content_type, info.resource, current.object, change)
-    decoded = decode_value(patched, info.resource, info.query.get("fieldValidation", ""), duplicates)
+    decoded = decode_patched(patched, info.resource, info.query.get("fieldValidation", ""), duplicates)
     stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
     return _warn(raw_answer(stored), decoded)
 
@@ -61,11 +59,16 @@ async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> we
 async def bind(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     binding, _ = parse_json(await request.read())
     cluster.registry.bind(_key(info), str(binding.get("target", {}).get("name", "")))
-    return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+    return json_answer(_SUCCESS | {"code": 201}, 201)
 
 
 async def evict(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    raise status.method_not_allowed()
+    """Mark the pod as disrupted and delete it, as the eviction API does; there are no disruption budgets here."""
+    eviction = decode_options(await request.read(), request.content_type)
+    options = _read_delete_options(eviction.get("deleteOptions") or {}, info)
+    cluster.registry.mark_disrupted(_key(info), "EvictionByEvictionAPI", "Eviction API: evicting")
+    cluster.registry.delete(info.resource, _key(info), options)
+    return json_answer(_SUCCESS | {"code": 201}, 201)
 
 
 async def delete(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
@@ -83,7 +86,10 @@ async def delete_collection(cluster: Cluster, request: web.Request, info: Reques
 
 async def _delete_options(request: web.Request, info: RequestInfo) -> DeleteOptions:
     """Options from the body, or from the query where the body has none, as the API takes them."""
-    given = decode_options(await request.read())
+    return _read_delete_options(decode_options(await request.read(), request.content_type), info)
+
+
+def _read_delete_options(given: Json, info: RequestInfo) -> DeleteOptions:
     preconditions = given.get("preconditions") or {}
     grace = given.get("gracePeriodSeconds", info.number("gracePeriodSeconds"))
     return DeleteOptions(
@@ -98,5 +104,5 @@ async def _delete_options(request: web.Request, info: RequestInfo) -> DeleteOpti
 def _deletion_answer(info: RequestInfo, done: Deletion) -> web.Response:
     if not done.gone or info.resource.kind in _RETURNS_OBJECT:
         return raw_answer(done.stored)
-    details = status.details_of(info.resource, info.name) | {"uid": done.stored.object["metadata"]["uid"]}
-    return json_answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+    details = status.details_of(info.resource, info.name) | {"uid": done.stored.uid}
+    return json_answer(_SUCCESS | {"details": details})

@@ -65,7 +65,7 @@ class PodBuilder:
         return self._complete(pod, request, layers, prepared.warnings + config.warnings + warnings)
 
     def finalize(self, manifest: JsonMap, request: PodRequest) -> JsonMap:
-        """Return `manifest`, as a pod_mutation_hook left it, with the executor's layer over it again.
+        """Return `manifest`, as a pod_mutation_hook left it, with the executor's layer over it again. Thread-safe.
 
         Raises ManifestError with the layer `pod_mutation_hook` for what the hook broke.
         """
@@ -150,7 +150,9 @@ def _with_layer(pod: JsonMap, layer: Layer, layers: list[Layer]) -> JsonMap:
     try:
         merged = strategic_merge(pod, layer.data)
     except MergeError as error:
-        raise ManifestError(layer.name, error.path, error.problem, "correct it") from None
+        raise ManifestError(
+            layer.name, error.path, error.problem, "write what a strategic merge patch takes there"
+        ) from None
     return without_nulls(merged) if has_leftovers(layer.data) else merged
 
 

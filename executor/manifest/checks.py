@@ -37,15 +37,6 @@ def require_base(pod: JsonMap, layer: str, what: str) -> int:
     raise ManifestError(layer, "spec.containers:", problem, "name the container that runs the task base")
 
 
-def require_names(pod: JsonMap, layer: str) -> None:
-    """Raise for a container without a name: an override finds containers by name, never by position."""
-    for field in CONTAINER_LISTS:
-        for index, container in enumerate((pod.get("spec") or {}).get(field) or ()):
-            if isinstance(container, dict) and not container.get("name") and container.get("$patch") != "replace":
-                advice = "name it; the container that runs the task is named base"
-                raise ManifestError(layer, f"spec.{field}[{index}]", "has no name", advice)
-
-
 def container_without_image(pod: JsonMap) -> tuple[str, str] | None:
     """Return (field path, advice) for the first container that no layer gave an image, or None."""
     spec = pod["spec"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from executor.manifest.checks import last_env_wins, require_names, require_pod
+from executor.manifest.checks import last_env_wins, require_pod
 from executor.manifest.errors import ManifestError
 from executor.manifest.model import JsonMap
-from executor.manifest.plain import is_client_model, to_plain
+from executor.manifest.plain import is_pod_model, to_plain
 from executor.manifest.secret_layer import SecretUse
 from executor.manifest.types_check import check_types
 from executor.manifest.yaml_text import parse_yaml
@@ -55,12 +56,12 @@ def read_executor_config(config: Mapping[str, Any] | None) -> TaskConfig:
 
 
 def read_override(value: Any) -> JsonMap | None:
-    """Return `executor_config["pod_override"]` (V1Pod, dict or YAML text) as a checked patch; None if there is none."""
-    if value is None or value == {}:
+    """Return `executor_config["pod_override"]` (V1Pod, dict or YAML text) as a checked patch; None if it is empty."""
+    if not value:
         return None
     if isinstance(value, str):
         return _override_from_text(value)
-    if not (isinstance(value, Mapping) or is_client_model(value)):
+    if not (isinstance(value, Mapping) or is_pod_model(value)):
         raise ManifestError(OVERRIDE, "", f"is a {type(value).__name__}", "write a V1Pod, a dict or YAML text")
     return _checked(to_plain(value, OVERRIDE))
 
@@ -73,13 +74,12 @@ def _override_from_text(text: str) -> JsonMap:
 def _checked(value: Any) -> JsonMap:
     pod = require_pod(value, OVERRIDE)
     check_types(pod, OVERRIDE)
-    require_names(pod, OVERRIDE)
     return last_env_wins(pod)
 
 
 def read_secrets(value: Any) -> tuple[SecretUse, ...]:
     """Return `executor_config["secrets"]`: `Secret`s, dicts of their four keys, or objects with those attributes."""
-    if value is None:
+    if not value:
         return ()
     if not isinstance(value, list | tuple):
         raise ManifestError(SECRETS, "", f"is a {type(value).__name__}", "write a list of executor.Secret")
@@ -111,13 +111,13 @@ def secret_fields(item: Any) -> dict[str, Any] | None:
     """
     if isinstance(item, Mapping):
         return dict(item) if set(item) <= {*FIELDS, "items"} else None
-    if not all(hasattr(item, name) for name in FIELDS):
+    if any(not hasattr(item, name) for name in FIELDS):
         return None
     fields = {name: getattr(item, name) for name in FIELDS}
-    if fields["deploy_type"] == "env" and fields["key"] is None:
+    if (fields["deploy_type"], fields["key"]) == ("env", None):
         fields["deploy_target"] = None
     items = getattr(item, "items", None)
-    return {**fields, "items": items} if items and not callable(items) else fields
+    return fields | {"items": items} if isinstance(items, list) and items else fields
 
 
 def _text(config: Mapping[str, Any], key: str) -> str | None:
@@ -132,4 +132,11 @@ def _text(config: Mapping[str, Any], key: str) -> str | None:
 def _unknown_keys(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Keys of other executors (`CeleryExecutor`, upstream's old `KubernetesExecutor` dict) are none of our business."""
     unknown = [str(key) for key in config if key not in OUR_KEYS and not str(key).endswith("Executor")]
-    return tuple(f"executor_config[{key!r}] is not known to this executor and was ignored" for key in unknown)
+    return tuple(
+        f'executor_config["{key}"] is not known to this executor and was ignored{_hint(key)}' for key in unknown
+    )
+
+
+def _hint(key: str) -> str:
+    near = difflib.get_close_matches(key, OUR_KEYS, 1, 0.85)
+    return f"; did you mean {near[0]}?" if near else ""

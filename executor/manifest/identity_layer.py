@@ -21,6 +21,8 @@ _ENVIRONMENT: Final = {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"}
 # containers do not see it.
 _READ_BY_ALL: Final = 0o444
 
+_RESERVED: Final = {"labels": identity.OPTIONAL_LABELS, "annotations": identity.OPTIONAL_ANNOTATIONS}
+
 
 def identity_patch(request: PodRequest, namespace: str) -> JsonMap:
     """Return what this layer says, as a patch: for provenance, and as the source of `with_identity`."""
@@ -47,8 +49,9 @@ def with_identity(pod: JsonMap, patch: JsonMap, index: int) -> JsonMap:
     ours = patch["metadata"]
     merged = {**metadata, **ours}
     merged.pop("generateName", None)
-    for field in ("labels", "annotations"):
-        merged[field] = {**(metadata.get(field) or {}), **ours[field]}
+    for field, reserved in _RESERVED.items():
+        theirs = metadata.get(field) or {}
+        merged[field] = {key: value for key, value in theirs.items() if key not in reserved} | ours[field]
     return {**pod, "apiVersion": "v1", "kind": "Pod", "metadata": merged, "spec": _spec(pod["spec"], patch, index)}
 
 
@@ -101,14 +104,15 @@ def without_identity(override: JsonMap, request: PodRequest) -> tuple[JsonMap, t
 
 
 def _claimed(metadata: JsonMap, request: PodRequest) -> list[str]:
-    ours = {
+    marks = {
         "labels": identity.labels(request.identity),
         "annotations": identity.annotations(request.identity),
     }
     claimed = [f"metadata.{field}" for field in ("name", "generateName") if metadata.get(field) is not None]
-    for field, values in ours.items():
+    for field, values in marks.items():
         theirs = metadata.get(field) or {}
-        claimed += [f"metadata.{field}.{key}" for key in theirs if key in values and theirs[key] != values[key]]
+        ours = values.keys() | _RESERVED[field]
+        claimed += [f"metadata.{field}.{key}" for key in theirs if key in ours and theirs[key] != values.get(key)]
     return [_ignored(path, "it identifies the pod") for path in claimed]
 
 

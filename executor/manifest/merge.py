@@ -34,7 +34,7 @@ def _merge_map(base: JsonMap, patch: JsonMap, model: str | None) -> JsonMap:
         return directives.apply_to_map(patch)
     merged = directives.retain_keys(base, patch)
     _drop_other_members(merged, patch, model)
-    for key in patch:
+    for key in directives.in_turn(patch):
         try:
             _merge_key(merged, key, patch, model)
         except MergeError as error:
@@ -80,6 +80,8 @@ def _drop_other_members(merged: JsonMap, patch: JsonMap, model: str | None) -> N
 
 
 def _merge_list(current: list[Any], patch: list[Any], by: str, model: str | None) -> list[Any]:
+    if not current and not patch:
+        return current
     if not directives.holds_maps(current, patch):
         if by != PRIMITIVE:
             raise MergeError(f"has elements that are no maps; it is merged by {by!r}")
@@ -126,7 +128,12 @@ def _merge_ordered(merged: JsonMap, field: str, patch: JsonMap, model: str | Non
     additions = patch.get(field, [])
     by = merge_key(model, field)
     directives.check_order(before, additions, order, by)
-    if field in patch:
+    if field not in merged and field not in patch:
+        return
+    if not before and not additions:
+        raise MergeError("has no elements to put in order")
+    if field not in merged:
+        merged[field] = directives.without_directives(additions, nulls=True)
+    elif field in patch:
         _merge_field(merged, field, additions, fields_of(model).get(field), by)
-    if field in merged:
-        merged[field] = directives.in_order(merged[field], order, before, by)
+    merged[field] = directives.in_order(merged[field], order, before, by)

@@ -7,6 +7,7 @@ walk through the Pod, which is `merge`'s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from executor.manifest.errors import MergeError
@@ -53,16 +54,26 @@ def sets_something(value: Any) -> bool:
     return value is not None and not (isinstance(value, dict) and value.get(PATCH) == "delete")
 
 
-def without_directives(value: Any) -> Any:
-    """Return `value` without null members and without maps that hold `$patch`; NOTHING if it is such a map itself."""
+def without_directives(value: Any, *, nulls: bool = False) -> Any:
+    """Return `value` without maps that hold `$patch` (NOTHING if it is one), without null members unless `nulls`."""
     if isinstance(value, dict):
-        if PATCH in value:
-            return NOTHING
-        cleaned = ((key, without_directives(item)) for key, item in value.items() if item is not None)
-        return {key: item for key, item in cleaned if item is not NOTHING}
+        return NOTHING if PATCH in value else _cleaned_members(value, nulls)
     if isinstance(value, list):
-        return [item for item in map(without_directives, value) if item is not NOTHING]
+        items = (without_directives(item, nulls=nulls) for item in value)
+        return [item for item in items if item is not NOTHING]
     return value
+
+
+def _cleaned_members(mapping: JsonMap, nulls: bool) -> JsonMap:
+    members = ((key, without_directives(item, nulls=nulls)) for key, item in mapping.items())
+    return {key: item for key, item in members if item is not NOTHING and (nulls or item is not None)}
+
+
+def in_turn(patch: JsonMap) -> Iterable[str]:
+    """Return the keys of `patch`, those of `$setElementOrder` first: they merge their list."""
+    if any(key[:1] == "$" for key in patch):
+        return sorted(patch, key=lambda key: not key.startswith(SET_ORDER))
+    return patch
 
 
 def retain_keys(base: JsonMap, patch: JsonMap) -> JsonMap:
@@ -92,7 +103,7 @@ def holds_maps(current: list[Any], patch: list[Any]) -> bool:
     kinds = {_kind(element) for element in (*current, *patch)}
     if len(kinds) > 1 or "list" in kinds:
         raise MergeError("has elements of several types" if len(kinds) > 1 else "has lists as elements")
-    return kinds == {"dict"} or not kinds
+    return kinds == {"dict"}
 
 
 def _kind(element: Any) -> str:
@@ -117,12 +128,12 @@ def places(elements: list[Any], by: str) -> dict[Any, int]:
 
 def check_order(current: Any, patch: Any, order: Any, by: str | None) -> None:
     """Raise MergeError unless `$setElementOrder` names each element of the patch, in the order of the patch."""
-    if not (isinstance(order, list) and isinstance(current, list) and isinstance(patch, list)):
+    if not all(isinstance(value, list) for value in (order, current, patch)):
         raise MergeError("wants lists: the order, and the list that is put in order")
-    wanted = [_name(element, by) for element in order]
     given = [_name(element, by) for element in patch if not (isinstance(element, dict) and PATCH in element)]
-    rest = iter(wanted)
-    if wanted and not all(any(name == other for other in rest) for name in given):
+    rest = iter([_name(element, by) for element in order])
+    # `in` consumes the iterator up to the name it finds, so that the next one is looked for behind it.
+    if order and not all(name in rest for name in given):
         raise MergeError("does not name the elements of the patch in their order")
 
 
@@ -134,9 +145,9 @@ def in_order(merged: list[Any], order: list[Any], before: list[Any], by: str | N
     others = [e for e in merged if _name(e, by) not in rank]
     result: list[Any] = []
     while named and others:
-        mine, theirs = old.get(_name(named[0], by)), old.get(_name(others[0], by))
         # Only two old elements have an order among themselves; a new one stays beside the one named before it.
-        result.append((others if mine is not None and theirs is not None and theirs < mine else named).pop(0))
+        mine, theirs = old.get(_name(named[0], by), -1), old.get(_name(others[0], by), -1)
+        result.append((others if 0 <= theirs < mine else named).pop(0))
     return result + named + others
 
 

@@ -30,6 +30,7 @@ _MERGE_KEYS: dict[str, dict[str, str]] = {
         "hostIPs": "ip",
         "podIPs": "ip",
         "resourceClaimStatuses": "name",
+        "nodeAllocatableResourceClaimStatuses": "resourceClaimName",
     },
     "V1ContainerStatus": {"allocatedResourcesStatus": "name", "volumeMounts": "mountPath"},
 }

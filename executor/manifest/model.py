@@ -55,11 +55,14 @@ class WorkloadMount:
 
 @dataclass(frozen=True, slots=True)
 class PodRequest:
-    """One pod to build. `args` are the arguments of container `base`; `executor_config` is the task's."""
+    """One pod to build. `args` are the arguments of container `base`; `executor_config` is the task's.
+
+    Neither is in the repr: the arguments hold the task's token where it is delivered by them.
+    """
 
     identity: Identity
-    args: tuple[str, ...]
-    executor_config: Mapping[str, Any] = field(default_factory=dict)
+    args: tuple[str, ...] = field(repr=False)
+    executor_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     queue: str | None = None
     team: str | None = None
     coordinator_template: str | None = None
@@ -71,13 +74,13 @@ class PodRequest:
 class BuiltPod:
     """A pod ready to be posted.
 
-    `manifest` shares structure with cached templates: send it, copy it, but never change it in place. `warnings` are
-    sentences for the DAG author about what was ignored.
+    `manifest` shares structure with cached templates: send it, copy it, but never change it in place; it is not in the
+    repr. `warnings` are sentences for the DAG author about what was ignored.
     """
 
-    manifest: JsonMap
+    manifest: JsonMap = field(repr=False)
     namespace: str
-    provenance: Provenance
+    provenance: Provenance = field(repr=False)
     warnings: tuple[str, ...] = ()
 
 

@@ -21,6 +21,11 @@ def is_client_model(value: object) -> bool:
     return hasattr(kind, "attribute_map") and hasattr(kind, "openapi_types") and hasattr(kind, "to_dict")
 
 
+def is_pod_model(value: object) -> bool:
+    """Tell whether `value` is a `V1Pod` of a Kubernetes client, or of a class derived from it."""
+    return is_client_model(value) and any(kind.__name__ == "V1Pod" for kind in type(value).__mro__)
+
+
 def to_plain(value: Any, layer: str) -> Any:
     """Return `value` as dicts, lists, texts, numbers, booleans and None, sharing nothing with it.
 

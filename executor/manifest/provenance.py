@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from executor.manifest.merge_rules import merge_key
@@ -18,7 +18,7 @@ class Layer:
     """A source of fields: its name in messages and what it said, as a patch."""
 
     name: str
-    data: JsonMap
+    data: JsonMap = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Provenance:
     """The layers of one pod, lowest first, and the pod they gave."""
 
     layers: tuple[Layer, ...]
-    manifest: JsonMap
+    manifest: JsonMap = field(repr=False)
 
     def layer_of(self, path: str) -> str:
         """Return the name of the layer that set `path`; of the nearest field above if no layer names the field itself.
@@ -47,13 +47,13 @@ class Provenance:
         value: Any = self.manifest
         model: str | None = POD
         by: str | None = None
-        for element, field in _STEP.findall(path):
-            if field:
-                steps.append(Step(field, None))
-                by = merge_key(model, field)
-                known = fields_of(model).get(field)
+        for element, name in _STEP.findall(path):
+            if name:
+                steps.append(Step(name, None))
+                by = merge_key(model, name)
+                known = fields_of(model).get(name)
                 model = known.leaf if known else None
-                value = value.get(field) if isinstance(value, dict) else None
+                value = value.get(name) if isinstance(value, dict) else None
             else:
                 value = _element(value, element, by)
                 key = value.get(by) if by and isinstance(value, dict) else None

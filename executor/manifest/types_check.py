@@ -2,6 +2,7 @@
 
 A number where text is wanted answers `json: cannot unmarshal number into Go struct field EnvVar...` without an index; a
 bad quantity answers without any field (Kubernetes API server, strict decoding). Unknown fields are not judged here.
+An element of a keyed list without its key is found here as well, in the layer that holds it.
 Works on patches too: null members and `$` directives are passed over.
 """
 
@@ -20,7 +21,11 @@ from executor.manifest.pod_schema import POD, Field, fields_of
 _QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 
 
-class _Wrong(Exception):  # noqa: N818  # caught in this module only
+# Kubernetes takes imagePullSecrets without a name, and charts write them.
+_NAMELESS = frozenset({"V1LocalObjectReference"})
+
+
+class _Wrong(Exception):  # caught in this module only
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(problem)
         self.problem, self.advice = problem, advice
@@ -57,25 +62,32 @@ def _check_field(value: Any, field: Field, key: str | None) -> None:
     elif field.shape == "value":
         _check_leaf(value, field.leaf)
     elif field.shape == "list":
-        _check_list(value, field.leaf, key or "name")
+        _check_list(value, field.leaf, key)
     else:
         _check_map(value, field.leaf)
 
 
-def _check_list(value: Any, leaf: str, key: str) -> None:
+def _check_list(value: Any, leaf: str, key: str | None) -> None:
     if not isinstance(value, list):
         raise _wrong_kind(value, "a list")
     check = _check_leaf if leaf in _LEAVES else _check_object
     for index, item in enumerate(value):
         try:
             check(item, leaf)
+            if key and leaf not in _NAMELESS:
+                _require_key(item, key)
         except _Wrong as wrong:
             wrong.steps.append(f"[{_label(item, key, index)}]")
             raise
 
 
-def _label(item: Any, key: str, index: int) -> Any:
-    name = item.get(key) if isinstance(item, dict) else None
+def _require_key(item: Any, key: str) -> None:
+    if isinstance(item, dict) and item.get(key) is None and item.get("$patch") != "replace":
+        raise _Wrong(f"has no {key}", f"give it a {key}: elements of this list are found by it, never by position")
+
+
+def _label(item: Any, key: str | None, index: int) -> Any:
+    name = item.get(key or "name") if isinstance(item, dict) else None
     return index if name is None or isinstance(name, dict | list) else name
 
 

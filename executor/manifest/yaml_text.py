@@ -32,6 +32,11 @@ class _StrictLoader(yaml.CSafeLoader):
         self.flatten_mapping(node)
         return {_key_text(key): self.construct_object(value, deep=True) for key, value in node.value}
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_VALUES:  # merge keys of merge keys grow like aliases of aliases
+            raise yaml.MarkedYAMLError(None, None, "the merge keys (<<) add up to too much", node.start_mark)
+
     def sequence(self, node: yaml.SequenceNode) -> list[Any]:
         return [self.construct_object(item, deep=True) for item in node.value]
 
@@ -91,7 +96,21 @@ def parse_yaml(text: str, layer: str) -> Any:
     if len(documents) != 1:
         problem = f"holds {len(documents)} YAML documents" if documents else "is empty"
         raise ManifestError(layer, "", problem, "write exactly one pod in it")
+    _refuse_expansion(documents[0], layer)
     return documents[0]
+
+
+def _refuse_expansion(document: Any, layer: str) -> None:
+    """Aliases of aliases make a few lines into billions of values; every later walk would meet each of them."""
+    left = MAX_VALUES
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting.extend(children)
+        left -= len(children)
+        if left < 0:
+            raise ManifestError(layer, "", f"holds more than {MAX_VALUES} values", "write one pod, with fewer aliases")
 
 
 def _marked(error: yaml.MarkedYAMLError, layer: str) -> ManifestError:

@@ -17,7 +17,7 @@ from executor.model import QUEUED, RESTARTING, RUNNING, Kind, Launch, Outcome, R
 from executor.observe.diagnosis import ENDED, Diagnosis, PodClass, diagnose, hostnames
 from executor.observe.ownership import another_job_owns, owns_row, runs_here
 from executor.observe.pod_view import PodView
-from executor.observe.pull_errors import is_final
+from executor.observe.pull_errors import FINAL_REASONS, will_not_heal
 
 
 class Progress(Enum):
@@ -164,7 +164,7 @@ def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None,
         return Settle("its row is gone", clean=_left_nothing(found))
     if row.state == QUEUED and _worth_another_pod(found, policy):
         return _relaunch(facts, found, policy)
-    if pod is not None and not runs_here(row, hostnames(pod), facts.rivals):
+    if policy.check_ownership and pod is not None and not runs_here(row, hostnames(pod), facts.rivals):
         return Settle("another pod of this task instance is the one that runs it", clean=False)
     if row.state == RESTARTING:
         return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
@@ -232,9 +232,11 @@ def _limit(found: Diagnosis, policy: Policy) -> float | None:
     """Seconds this kind of waiting may last; None for ever. Only reasons listed as fatal ever end a launch."""
     if found.cls is PodClass.UNSCHEDULABLE:
         return policy.timeout_unschedulable or None
-    if is_final(found.reason, found.sentence) and found.cls in (PodClass.PULLING, PodClass.CONFIG):
+    if found.reason in FINAL_REASONS:
         return 0.0
     if found.cls is PodClass.PULLING:
+        if will_not_heal(found.sentence):
+            return 0.0
         return policy.timeout_pulling or None
     if found.cls is PodClass.CONFIG and found.reason in policy.fatal_reasons:
         return policy.timeout_config or None
@@ -242,9 +244,12 @@ def _limit(found: Diagnosis, policy: Policy) -> float | None:
 
 
 def _cannot_start(found: Diagnosis, waited: float) -> str:
-    return f"{found.sentence}. Gave up after {waited:.0f} s. {_ADVICE.get(found.cls, '')}".rstrip()
+    patience = f" Gave up after {waited:.0f} s." if waited >= 1 else ""
+    advice = _IMAGE_ADVICE if found.reason in FINAL_REASONS else _ADVICE.get(found.cls, "")
+    return f"{found.sentence.rstrip('.')}.{patience} {advice}".rstrip()
 
 
+_IMAGE_ADVICE = "Check the image's name and its pull policy."
 _ADVICE = {
     PodClass.CONFIG: "Check the secrets and config maps its containers name, or raise pending_timeout_config.",
     PodClass.PULLING: "Check the image's name, its tag and imagePullSecrets, or raise pending_timeout_pulling.",

@@ -7,7 +7,7 @@ launch has the same key, and a late event would hit it (Airflow `jobs/scheduler_
 
 from __future__ import annotations
 
-from executor.model import LIVE_STATES, RUNNING, Kind, Launch, Row
+from executor.model import LIVE_STATES, RESTARTING, RUNNING, Kind, Launch, Row
 
 
 def owns_row(launch: Launch, row: Row | None, job_id: int | None) -> bool:
@@ -17,7 +17,7 @@ def owns_row(launch: Launch, row: Row | None, job_id: int | None) -> bool:
     if launch.kind is Kind.CALLBACK:
         return True
     return (
-        row.ti_id == launch.ti_id
+        (row.ti_id == launch.ti_id or row.state == RESTARTING)  # a row cleared while it runs has a new id already
         and row.try_number == launch.try_number
         and row.external_executor_id == launch.id
         and row.queued_by_job_id == job_id

@@ -18,7 +18,7 @@ _FINAL_WORDS = (
 )
 
 
-def is_final(reason: str, message: str) -> bool:
-    """True if another pull of the same image will give the same answer."""
+def will_not_heal(message: str) -> bool:
+    """True if another pull of the same image will give the same answer. message: of a failed pull."""
     lowered = message.lower()
-    return reason in FINAL_REASONS or any(word in lowered for word in _FINAL_WORDS)
+    return any(word in lowered for word in _FINAL_WORDS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from executor.demo.cluster import LocalCluster
 from tests.airflow.harness import COMPONENTS, EXECUTOR, Deployment, deploy
@@ -14,9 +16,25 @@ from tests.airflow.postgres import PostgresMissingError, PostgresServer, postgre
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """One local cluster for the session."""
-    with LocalCluster(tmp_path_factory.mktemp("cluster")) as running:
+    """One local cluster for the session, with two images beside this machine's own files; see `write_images`."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with LocalCluster(folder, "--images", str(write_images(folder))) as running:
         yield running
+
+
+def write_images(folder: Path) -> Path:
+    """missing/image:1 is in no registry; bare/python:1 has a Python, but no Airflow."""
+    programs = folder / "bare" / "opt" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to("/usr/bin/python3")
+    bare = {
+        "root": str(folder / "bare"),
+        "mounts": {path: path for path in ("/usr", "/bin", "/lib", "/lib64")},
+        "env": {"PATH": "/opt/bin:/usr/bin:/bin"},
+    }
+    images = folder / "images.yaml"
+    images.write_text(yaml.safe_dump({"missing/image:1": {"missing": True}, "bare/python:1": bare}))
+    return images
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -61,19 +61,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "no-airflow:1": {"root": str(bare), "mounts": {path: path for path in ("/usr", "/bin", "/lib", "/lib64")}},
     }
     (folder / "images.yaml").write_text(yaml.safe_dump(entries))
+    running = start_server(folder, "--images", str(folder / "images.yaml"))
+    try:
+        yield running
+    finally:
+        running.process.send_signal(signal.SIGTERM)
+        running.process.wait(10)
+
+
+def start_server(folder: Path, *options: str) -> Server:
+    """A local cluster with one node, listening; whoever starts it ends its process."""
     kubeconfig, log = folder / "kubeconfig", folder / "log"
-    options = ["--kubeconfig", kubeconfig, "--images", folder / "images.yaml", "--state", folder / "state"]
+    places = ["--kubeconfig", str(kubeconfig), "--state", str(folder / "state")]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "executor.localcluster", "--node", "local=8:4Gi", *map(str, options)],
-            stderr=output,
+            [sys.executable, "-m", "executor.localcluster", "--node", "local=8:4Gi", *places, *options],
             stdout=output,
+            stderr=output,
         )
-        try:
-            yield read_kubeconfig(kubeconfig, folder, process, log)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
+    return read_kubeconfig(kubeconfig, folder, process, log)
 
 
 def read_kubeconfig(path: Path, folder: Path, process: subprocess.Popen[bytes], log: Path) -> Server:
@@ -129,6 +135,12 @@ class Cluster:
         pod = await self.wait(name, lambda pod: state(pod).get("waiting", {}).get("reason") == reason)
         found: Json = state(pod)["waiting"]
         return found
+
+    async def wait_until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited {seconds} s"
+            await asyncio.sleep(0.05)
 
     async def log(self, name: str, container: str = "base") -> str:
         url = f"{self.api.url}{self.path}/pods/{name}/log?container={container}"

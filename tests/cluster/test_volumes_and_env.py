@@ -34,6 +34,14 @@ async def test_config_map_file_by_sub_path(cluster: Cluster) -> None:
     assert await output(cluster, "sub") == "[core]\n"
 
 
+async def test_mountpoints_below_directories_of_this_machine(cluster: Cluster) -> None:
+    path = "/usr/local/nobody/has/this"
+    main = shell(f"echo deep > {path}/f; cat {path}/f; ls /usr/local | grep -c lib", **mount(path))
+    await cluster.create_pod("deep", main, volumes=[{"name": "v", "emptyDir": {}}])
+    assert await output(cluster, "deep") == "deep\n1\n"
+    assert not is_on_this_machine("/usr/local/nobody")
+
+
 async def test_projected_volume(cluster: Cluster) -> None:
     await cluster.create("secrets", "s", stringData={"a": "alpha"})
     sources = [

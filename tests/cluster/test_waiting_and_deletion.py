@@ -83,7 +83,8 @@ async def test_deletion_lets_the_program_end_by_itself(cluster: Cluster, tmp_pat
     await cluster.wait("polite", lambda pod: pod is None)
     assert time.monotonic() - start < 5
     assert (tmp_path / "f").read_text() == "bye\n"
-    assert not (cluster.server.state / "pods" / pod["metadata"]["uid"]).exists()
+    folder = cluster.server.state / "pods" / pod["metadata"]["uid"]
+    await cluster.wait_until(lambda: not folder.exists())
 
 
 async def test_deletion_kills_after_the_grace_period(cluster: Cluster) -> None:
@@ -118,7 +119,6 @@ async def test_forced_deletion_leaves_no_process(cluster: Cluster) -> None:
     pod = await cluster.wait("forced", lambda pod: "running" in state(pod))
     await cluster.delete("forced", gracePeriodSeconds=0)
     await cluster.wait("forced", lambda pod: pod is None)
-    await cluster.create_pod("next", shell("sleep 1.5"))
-    await cluster.finished("next")
-    assert not processes_with(mark)
-    assert not (cluster.server.state / "pods" / pod["metadata"]["uid"]).exists()
+    await cluster.wait_until(lambda: not processes_with(mark), 3)
+    folder = cluster.server.state / "pods" / pod["metadata"]["uid"]
+    await cluster.wait_until(lambda: not folder.exists())

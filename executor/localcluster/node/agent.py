@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ from executor.localcluster.node.memory import MemoryWatch
 from executor.localcluster.node.mirror import Mirror
 from executor.localcluster.node.node_context import NodeContext
 from executor.localcluster.node.pod_worker import PodWorker
+from executor.localcluster.node.process import Launcher
 from executor.localcluster.node.recorder import EventRecorder, now_seconds
 from executor.localcluster.quantity import parse_quantity
 
@@ -80,17 +80,18 @@ class NodeAgent:
                 group.create_task(pods.run())
         finally:
             await self._stop_workers()
+            self._node.launcher.close()
 
     def _context(self) -> NodeContext:
         return NodeContext(
             api=self._api,
             events=EventRecorder(self._api, "kubelet", self._name),
             memory=MemoryWatch(),
+            launcher=Launcher(),
             facts=NodeFacts(self._name, parse_quantity(self._cpu), parse_quantity(self._memory)),
             state_dir=self._state_dir,
             images=self._images,
-            mount_points=tuple(rootfs.mount_points(Path("/proc/self/mountinfo").read_text())),
-            user_namespace=os.geteuid() != 0,
+            machine=rootfs.this_machine(),
             token=self._token,
         )
 

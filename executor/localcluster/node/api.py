@@ -53,7 +53,7 @@ class ApiClient:
         tls = ssl.create_default_context(cafile=self._ca_file) if self.url.startswith("https") else True
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
-            connector=aiohttp.TCPConnector(ssl=tls, limit=64),
+            connector=aiohttp.TCPConnector(ssl=tls, limit=24),
             timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
             read_bufsize=1 << 20,
         )

@@ -123,8 +123,8 @@ class ContainerLoop:
             return None
         reason = "CreateContainerConfigError" if isinstance(error, ConfigError | ApiError) else "CreateContainerError"
         message = str(error)
-        if isinstance(error, StartError) and self._pod.node.user_namespace:
-            message += " (a container needs root, or a kernel that lets users make user namespaces)"
+        if message.startswith("unshare"):
+            message += "; containers need root with CAP_SYS_ADMIN, or a kernel that lets users make user namespaces"
         self._to(Waiting(reason, message))
         self._event("Failed", f"Error: {message}", "Warning")
         return None

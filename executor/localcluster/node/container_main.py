@@ -1,10 +1,12 @@
-"""The launcher: turns the process it runs in into one container, then becomes the container's program.
+"""The launcher: a small process that starts containers, because a large one (the API server's) starts them slowly.
 
-Run as ``python -I -S container_main.py SPEC_FD STATUS_FD``; SPEC_FD holds the JSON of `spec.ContainerSpec`.
-Standard library only, and nothing of this package, because it starts once per container and must start fast.
+Run as ``python -I -S container_main.py SOCKET_FD``. Each message on the socket is one byte and four descriptors: the
+JSON of `spec.ContainerSpec`, the status pipe, standard output, standard error. Standard library only, and nothing of
+this package: it is forked for every container and must stay small.
 
-Protocol on STATUS_FD (lines of JSON): ``{"pid": n}`` from the launcher, then end of file once the program runs, or
-``{"error": "setup" | "exec", "message": text}`` from the container when it could not be started.
+Protocol on the status pipe (lines of JSON): ``{"launcher": pid}`` and ``{"pid": pid of the container}``, then end of
+file once the program runs, or ``{"error": "setup" | "exec", "message": text}`` where it could not be started. Both
+processes are children of the agent, which waits for them itself.
 
 Invariants: nothing is written to this machine's own files (every root is an overlay whose upper directory is the
 container's own), and the container dies with the agent (parent-death signal), so no process is ever left behind.
@@ -20,7 +22,7 @@ import signal
 import socket
 import stat
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
 CLONE_PARENT, CLONE_NEWNS, CLONE_NEWUTS = 0x8000, 0x20000, 0x4000000
@@ -103,9 +105,10 @@ def mount_layer(spec: dict[str, Any], layer: dict[str, str], target: str, number
     if layer["kind"] == "overlay":
         with suppress(OSError):
             return mount_overlay(spec, layer["lower"], target, number)
-        if number == "0":
-            # the state directory cannot be an upper layer (it may be an overlay itself): keep writes in memory
+        # the state directory cannot be an upper layer, being an overlay itself, say: keep writes in memory
+        if not os.path.ismount(spec["scratch"]):
             mount("scratch", spec["scratch"], "tmpfs", 0, "mode=755")
+        with suppress(OSError) if layer["target"] != "/" else nullcontext():
             return mount_overlay(spec, layer["lower"], target, number)
     bind(layer["lower"], target, read_only=True)
 
@@ -173,13 +176,28 @@ def enter_root(root: str) -> int:
 
 def mount_volumes(spec: dict[str, Any], old_root: int) -> None:
     """Bind every mount of the spec; targets are resolved inside the container, sources on this machine."""
-    for volume in spec["mounts"]:
-        source = f"/proc/self/fd/{old_root}{volume['source']}"
-        make_mountpoint(volume["target"], os.path.isdir(source))
+    here = {**spec, "scratch": f"/proc/self/fd/{old_root}{spec['scratch']}"}
+    binds = [(f"/proc/self/fd/{old_root}{volume['source']}", volume) for volume in spec["mounts"]]
+    for number, (source, volume) in enumerate(binds):
+        make_own_mountpoint(here, volume["target"], os.path.isdir(source), f"v{number}")
+    for source, volume in binds:
+        make_mountpoint(volume["target"], os.path.isdir(source))  # again: it may lie in a volume mounted just now
         bind(source, volume["target"], volume["read_only"])
     for path in spec["hidden"]:
         if os.path.isdir(path):
             mount("hidden", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k")
+
+
+def make_own_mountpoint(spec: dict[str, Any], target: str, directory: bool, number: str) -> None:
+    """Make a mountpoint below a directory that belongs to somebody else: an overlay over it is ours to write."""
+    try:
+        make_mountpoint(target, directory)
+    except PermissionError:
+        parent = os.path.dirname(target)
+        while not os.path.isdir(parent):
+            parent = os.path.dirname(parent)
+        mount_overlay(spec, parent, parent, number)
+        make_mountpoint(target, directory)
 
 
 def leave_old_root(old_root: int) -> None:
@@ -252,12 +270,16 @@ def run_container(spec: dict[str, Any], status_fd: int) -> NoReturn:
     os._exit(128)
 
 
-def main() -> NoReturn:
-    spec_fd, status_fd = int(sys.argv[1]), int(sys.argv[2])
-    os.set_inheritable(status_fd, False)
-    with open(spec_fd, encoding="utf-8") as file:
-        spec = json.load(file)
+def launch(spec_fd: int, status_fd: int, stdout: int, stderr: int) -> NoReturn:
+    """In a process of its own: read the spec, enter new namespaces, start the container there."""
+    for descriptor in (spec_fd, status_fd, stdout, stderr):
+        os.set_inheritable(descriptor, False)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    report(status_fd, launcher=os.getpid())
     try:
+        with open(spec_fd, encoding="utf-8") as file:
+            spec = json.load(file)
         unshare(spec)
         pid = clone_sibling()
     except OSError as error:
@@ -267,6 +289,20 @@ def main() -> NoReturn:
         run_container(spec, status_fd)
     report(status_fd, pid=pid)
     os._exit(0)
+
+
+def main() -> None:
+    """Serve requests until the agent closes its end of the socket."""
+    with socket.socket(fileno=int(sys.argv[1])) as requests:
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(requests, 1, 4)
+            if not data:
+                return
+            if clone_sibling() == 0:
+                requests.close()
+                launch(*descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
 
 
 if __name__ == "__main__":

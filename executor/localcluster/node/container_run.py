@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -63,18 +63,19 @@ class ContainerRun:
         services = service_env(node.api.url)
         env = build_env(launch.container, EnvContext(launch.pod, node.facts, found), services)
         own = {**image_env(image), "HOSTNAME": hostname(launch.pod)}
-        root = self._layer / "root"
-        root.mkdir(parents=True, exist_ok=True)
+        root, scratch = self._layer / "root", self._layer / "scratch"
+        for folder in (root, scratch):
+            folder.mkdir(parents=True, exist_ok=True)
         return ContainerSpec(
             argv=build_argv(launch.container, image, env),
             env={**own, **env},
             cwd=launch.container.get("workingDir") or image.workdir,
             hostname=hostname(launch.pod),
-            user_namespace=node.user_namespace,
+            user_namespace=node.machine.user,
             root=str(root),
-            scratch=str(self._layer),
-            layers=rootfs.image_layers(image, node.mount_points, node.user_namespace),
-            overlay_options=rootfs.overlay_options(node.user_namespace),
+            scratch=str(scratch),
+            layers=rootfs.image_layers(image, node.machine),
+            overlay_options=rootfs.overlay_options(node.machine.confined),
             mounts=(*container_mounts(launch.container, launch.volumes, env), *self._own_mounts()),
             hidden=(str(node.state_dir),),
         )
@@ -92,7 +93,7 @@ class ContainerRun:
 
     async def start(self, spec: ContainerSpec) -> None:
         """Raises process.StartError."""
-        self._process = await process.start(spec, self._log)
+        self._process = await self._node.launcher.start(spec, self._log)
         self.started_at = now_seconds()
 
     async def wait(self) -> Terminated:
@@ -152,12 +153,15 @@ def hosts_file(pod: Json) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory tree; a directory that overlayfs made unreadable (its work directory) is opened first."""
-
-    def reopen(function: object, name: str, _: object) -> None:
-        with suppress(OSError):
-            Path(name).chmod(0o700)
-            shutil.rmtree(name, ignore_errors=True)
-
+    """Remove a directory tree, even one that its own modes protect (overlayfs makes its work directory unreadable)."""
+    shutil.rmtree(path, ignore_errors=True)
     if path.exists():
-        shutil.rmtree(path, onerror=reopen)
+        _open_up(path)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_up(folder: str | Path) -> None:
+    os.chmod(folder, 0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            _open_up(entry.path)

@@ -29,7 +29,7 @@ class LineSplitter:
         """CRI lines that `data` completes; now in nanoseconds since the epoch."""
         head = f"{timestamp(now)} {self.stream} ".encode()
         *lines, rest = (self._rest + data).split(b"\n")
-        out = [self._format(head, line, b"F") for line in lines]
+        out = [self._format_all(head, lines)]
         while len(rest) >= PART:
             out.append(head + b"P " + rest[:PART] + b"\n")
             rest = rest[PART:]
@@ -40,6 +40,12 @@ class LineSplitter:
         """What is left when the stream ends: a partial line."""
         rest, self._rest = self._rest, b""
         return f"{timestamp(now)} {self.stream} P ".encode() + rest + b"\n" if rest else b""
+
+    def _format_all(self, head: bytes, lines: list[bytes]) -> bytes:
+        if not lines or max(map(len, lines)) > PART:
+            return b"".join(self._format(head, line, b"F") for line in lines)
+        head += b"F "  # the usual case, at once: a program may print a million lines
+        return head + (b"\n" + head).join(lines) + b"\n"
 
     @staticmethod
     def _format(head: bytes, line: bytes, tag: bytes) -> bytes:

@@ -26,7 +26,7 @@ class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of the images file.
 
     missing: every pull fails. root: directory that is the container's root (None: this machine's own files).
-    mounts: container path -> path of this machine, read-only additions to `root`. entrypoint, cmd, env, workdir:
+    mounts: container path -> path of this machine, directories that appear in `root`. entrypoint, cmd, env, workdir:
     what an image's configuration would say.
     """
 

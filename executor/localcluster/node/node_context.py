@@ -14,23 +14,25 @@ from executor.localcluster.node.api import ApiClient, Json
 from executor.localcluster.node.fields import NodeFacts
 from executor.localcluster.node.images import ImageEntry
 from executor.localcluster.node.memory import MemoryWatch
+from executor.localcluster.node.process import Launcher
 from executor.localcluster.node.recorder import EventRecorder
+from executor.localcluster.node.rootfs import Machine
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """Clients and facts. mount_points: of this machine, below `/`; token: what service account volumes hold."""
+    """Clients and facts. token: what service account volumes hold."""
 
     api: ApiClient
     events: EventRecorder
     memory: MemoryWatch
+    launcher: Launcher
     facts: NodeFacts
     state_dir: Path
     images: Mapping[str, ImageEntry]
-    mount_points: tuple[str, ...]
-    user_namespace: bool
+    machine: Machine
     token: str = field(repr=False)
 
     def pod_dir(self, pod: Json) -> Path:

@@ -99,18 +99,32 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the pod object is gone and nothing of the pod is left on this machine."""
-        helpers = [asyncio.create_task(task) for task in (self._status.run(), self._killer(), self._watch_deadline())]
+        writer = asyncio.create_task(self._status.run())
         try:
-            self._status.changed()
-            if (self.pod.get("status") or {}).get("phase") not in FINAL:
-                await self._run_containers()
-                await self._status.flush()
+            if (self.pod.get("status") or {}).get("phase") in FINAL:
+                self._status.give_up()
+            else:
+                await self._live()
             await self._remove_object()
         finally:
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._cancel(writer)
             await asyncio.to_thread(remove_tree, self.node.pod_dir(self.pod))
+
+    async def _live(self) -> None:
+        """From the first container to the final status in the API."""
+        self._status.changed()
+        watchers = [asyncio.create_task(self._killer()), asyncio.create_task(self._watch_deadline())]
+        try:
+            await self._run_containers()
+        finally:
+            await self._cancel(*watchers)
+        await self._status.flush()
+
+    @staticmethod
+    async def _cancel(*tasks: asyncio.Task[None]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run_containers(self) -> None:
         tasks: dict[str, asyncio.Task[None]] = {}
@@ -130,6 +144,8 @@ class PodWorker:
         name = container["name"]
         self.record(replace(self.records[name], state=Waiting("ContainerCreating")))
         self._loops[name] = ContainerLoop(self, container)
+        if self._stopping.is_set():
+            self._loops[name].stop.set()
         return asyncio.create_task(self._loops[name].run(), name=f"container {name}")
 
     async def _initialize(self, tasks: dict[str, asyncio.Task[None]]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ import msgspec
 from executor.localcluster.node.cri_log import LineSplitter
 from executor.localcluster.node.spec import ContainerSpec
 
-LAUNCHER = Path(__file__).with_name("container_main.py")
+PROGRAM = Path(__file__).with_name("container_main.py")
 DRAIN_SECONDS = 2.0  # output left in the pipes after the exit
 
 
@@ -35,6 +36,7 @@ class StartError(Exception):
 
 
 class _Report(msgspec.Struct):
+    launcher: int = 0
     pid: int = 0
     error: str = ""
     message: str = ""
@@ -99,26 +101,72 @@ class ContainerProcess:
                 signal.pidfd_send_signal(self._pidfd, number)
 
 
-async def start(spec: ContainerSpec, log_path: Path) -> ContainerProcess:
-    """Start a container; returns when its program runs. Raises StartError."""
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    log = log_path.open("ab", buffering=0)
-    out, err, reports = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-    try:
-        launcher = _spawn(spec, out[1], err[1], reports[1])
-    finally:
-        for pipe in (out, err, reports):
-            os.close(pipe[1])
-    pumps = [OutputPump(out[0], "stdout", log), OutputPump(err[0], "stderr", log)]
-    text = await _read_all(reports[0])
-    launcher.wait()
-    return await _started(text, pumps, log)
+class Launcher:
+    """Starts containers by way of `container_main`, one process for all containers of a node."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+
+    async def start(self, spec: ContainerSpec, log_path: Path) -> ContainerProcess:
+        """Start a container; returns when its program runs. Raises StartError."""
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        log = log_path.open("ab", buffering=0)
+        out, err, reports = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        try:
+            self._send(spec, reports[1], out[1], err[1])
+        finally:
+            for pipe in (out, err, reports):
+                os.close(pipe[1])
+        pumps = [OutputPump(out[0], "stdout", log), OutputPump(err[0], "stderr", log)]
+        text = await _read_all(reports[0])
+        return await _started(text, pumps, log)
+
+    def _send(self, spec: ContainerSpec, reports: int, stdout: int, stderr: int) -> None:
+        # the spec holds secrets: it travels in anonymous memory, never in a file or on a command line
+        memory = os.memfd_create("container", os.MFD_CLOEXEC)
+        try:
+            with open(memory, "wb", closefd=False) as file:
+                file.write(msgspec.json.encode(spec))
+            os.lseek(memory, 0, os.SEEK_SET)
+            descriptors = [memory, reports, stdout, stderr]
+            try:
+                socket.send_fds(self._connection(), [b"1"], descriptors)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close()
+                socket.send_fds(self._connection(), [b"1"], descriptors)
+        finally:
+            os.close(memory)
+
+    def _connection(self) -> socket.socket:
+        if self._requests is None:
+            self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(PROGRAM), str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    env={},
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,  # Ctrl-C in a terminal is for the agent
+                )
+        return self._requests
+
+    def close(self) -> None:
+        """End the launcher; containers go on."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        if self._server is not None:
+            self._server.wait()
+            self._server = None
 
 
 async def _started(text: bytes, pumps: list[OutputPump], log: BinaryIO) -> ContainerProcess:
     lines = [msgspec.json.decode(line, type=_Report) for line in text.splitlines()]
     failure = next((line for line in lines if line.error), None)
-    pid = next((line.pid for line in lines if line.pid), 0)
+    launcher, pid = (max((getattr(line, name) for line in lines), default=0) for name in ("launcher", "pid"))
+    _reap(launcher)
     if not pid:
         for pump in pumps:
             pump.close()
@@ -131,22 +179,10 @@ async def _started(text: bytes, pumps: list[OutputPump], log: BinaryIO) -> Conta
     return process
 
 
-def _spawn(spec: ContainerSpec, stdout: int, stderr: int, reports: int) -> subprocess.Popen[bytes]:
-    # the spec holds secrets: it travels in anonymous memory, never in a file or on a command line
-    memory = os.memfd_create("container", os.MFD_CLOEXEC)
-    try:
-        os.write(memory, msgspec.json.encode(spec))
-        os.lseek(memory, 0, os.SEEK_SET)
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LAUNCHER), str(memory), str(reports)],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env={},
-            pass_fds=(memory, reports),
-        )
-    finally:
-        os.close(memory)
+def _reap(pid: int) -> None:
+    """Collect a launcher that has said its last word and is about to exit."""
+    if pid:
+        os.waitpid(pid, 0)
 
 
 async def _read_all(fd: int) -> bytes:

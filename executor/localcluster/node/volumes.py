@@ -75,7 +75,7 @@ def container_mounts(container: Json, volumes: Mapping[str, str], env: Mapping[s
         sub_path = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
         if sub_path:
             source = _sub_path(source, sub_path)
-        target = os.path.normpath("/" + mount["mountPath"])
+        target = os.path.normpath("/" + mount["mountPath"].lstrip("/"))
         mounts.append(Mount(source, target, bool(mount.get("readOnly"))))
     return tuple(sorted(mounts, key=lambda mount: mount.target.count("/")))
 

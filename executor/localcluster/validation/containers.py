@@ -127,18 +127,16 @@ def field_path(path: str, value: str) -> list[FieldError]:
 
 
 def _env_from(path: str, sources: Sequence[Json]) -> list[FieldError]:
-    errors = []
-    for index, source in enumerate(sources):
-        given = [name for name in ("configMapRef", "secretRef") if name in source]
-        if not given:
-            detail = "must specify one of: `configMapRef` or `secretRef`"
-            errors.append(fields.invalid(f"{path}[{index}]", "", detail))
-        elif len(given) > 1:
-            detail = "may not have more than one field specified at a time"
-            errors.append(fields.invalid(f"{path}[{index}]", "", detail))
-        elif not source[given[0]].get("name"):
-            errors.append(fields.required(f"{path}[{index}].{given[0]}.name"))
-    return errors
+    return [error for index, source in enumerate(sources) for error in _env_source(f"{path}[{index}]", source)]
+
+
+def _env_source(path: str, source: Json) -> list[FieldError]:
+    given = [name for name in ("configMapRef", "secretRef") if name in source]
+    if not given:
+        return [fields.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")]
+    if len(given) > 1:
+        return [fields.invalid(path, "", "may not have more than one field specified at a time")]
+    return [] if source[given[0]].get("name") else [fields.required(f"{path}.{given[0]}.name")]
 
 
 def _mounts(path: str, mounts: Sequence[Json], volumes: Collection[str]) -> list[FieldError]:

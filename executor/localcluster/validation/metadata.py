@@ -54,9 +54,8 @@ def _owners(references: list[Json]) -> list[FieldError]:
     for reference in references:
         if not reference.get("apiVersion"):
             errors.append(fields.invalid(f"{path}.apiVersion", "", "version must not be empty"))
-        for name in ("kind", "name", "uid"):
-            if not reference.get(name):
-                errors.append(fields.invalid(f"{path}.{name}", "", "must not be empty"))
+        missing = [name for name in ("kind", "name", "uid") if not reference.get(name)]
+        errors += [fields.invalid(f"{path}.{name}", "", "must not be empty") for name in missing]
     controllers = [reference.get("name", "") for reference in references if reference.get("controller")]
     if len(controllers) > 1:
         detail = 'Only one reference can have Controller set to true. Found "true" in references for ' + " and ".join(

@@ -54,21 +54,23 @@ def _tolerations(tolerations: Sequence[Json]) -> list[FieldError]:
 
 
 def _toleration(path: str, toleration: Json) -> list[FieldError]:
-    key, operator, effect = (toleration.get(name, "") for name in ("key", "operator", "effect"))
+    key, operator = toleration.get("key", ""), toleration.get("operator", "")
     errors = fields.each(f"{path}.key", key, fields.qualified_name(key)) if key else []
     if not key and operator != "Exists":
         detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
         errors.append(fields.invalid(f"{path}.operator", operator, detail))
-    if operator not in ("", "Equal", "Exists"):
-        errors.append(fields.unsupported(f"{path}.operator", operator, ("Equal", "Exists")))
+    errors += fields.one_of(f"{path}.operator", operator or None, ("Equal", "Exists"))
     if operator == "Exists" and toleration.get("value"):
         detail = "value must be empty when `operator` is 'Exists'"
         errors.append(fields.invalid(f"{path}.operator", toleration, detail))
-    if effect and effect not in _EFFECTS:
-        errors.append(fields.unsupported(f"{path}.effect", effect, _EFFECTS))
+    return errors + _effect(f"{path}.effect", toleration)
+
+
+def _effect(path: str, toleration: Json) -> list[FieldError]:
+    effect = toleration.get("effect", "")
+    errors = fields.one_of(path, effect or None, _EFFECTS)
     if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
-        detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-        errors.append(fields.invalid(f"{path}.effect", effect, detail))
+        errors.append(fields.invalid(path, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"))
     return errors
 
 

@@ -90,6 +90,14 @@ def test_the_executors_sentence_is_preferred_to_airflows_wrapping_of_it() -> Non
     assert judge(WANTED, ROWS, lines_of(ROWS, PODS), events).failures[0].sentence == EVENTS[0].extra
 
 
+def test_airflows_wrapping_is_taken_off() -> None:
+    events = [
+        an_event("bad", "state mismatch", "Executor K reported ... failed. Extra info: it ended with exit code 3.")
+    ]
+    verdict = judge(WANTED, ROWS, lines_of(ROWS, PODS), events)
+    assert (verdict.problems, verdict.failures[0].sentence) == ((), "it ended with exit code 3.")
+
+
 def test_the_board_remembers_the_first_launch_of_a_deferred_task() -> None:
     board = Board()
     board.update([a_row("sensor", "3", "deferred")], [a_pod("sensor", "3")])

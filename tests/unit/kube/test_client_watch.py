@@ -70,7 +70,7 @@ async def test_a_silent_socket_is_cut(server, open_api):
     api = await open_api(watch_idle_seconds=0.1)
     server.answer = streams(line("ADDED", pod_body("p")), then="hang")
     with pytest.raises(Unreachable, match=r"watch pods at .*nothing was heard"):
-        await collect(api)
+        await asyncio.wait_for(collect(api), 1)
 
 
 async def test_bookmarks_keep_a_quiet_stream_alive(server, open_api):

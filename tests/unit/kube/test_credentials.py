@@ -137,6 +137,13 @@ async def test_no_credentials_says_which_setting(settings, words, monkeypatch):
         await KubeApi.open(KubeSettings(**settings))
 
 
+async def test_a_kubeconfig_without_credentials_is_said(server, tmp_path, open_api, caplog):
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/no/such/plugin"}}
+    with caplog.at_level(logging.WARNING):
+        await open_api(config_file=str(write_kubeconfig(tmp_path / "c", url(server), user)))
+    assert "gave no credentials" in caplog.text
+
+
 async def test_an_unknown_context_is_said(kubeconfig):
     settings = KubeSettings(in_cluster=False, config_file=str(kubeconfig), cluster_context="nowhere")
     with pytest.raises(Unreachable, match="nowhere"):

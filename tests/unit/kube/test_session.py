@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from aiohttp import web
 from kubernetes.aio import client as aio_client
 
 from executor.kube.session import KeepaliveSockets, connector, proxy_for
@@ -41,28 +41,21 @@ def test_proxy(host, proxy, monkeypatch):
     assert proxy_for(host) == proxy
 
 
-@pytest.mark.parametrize(("enabled", "idle"), [(True, 77), (False, None)])
-async def test_the_connector_makes_such_sockets(enabled, idle):
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_the_connector_makes_such_sockets(server, enabled):
+    async def unfinished(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x")
+        await asyncio.sleep(30)
+        return response
+
+    server.answer = unfinished
     settings = KubeSettings(enable_tcp_keepalive=enabled, tcp_keep_idle=77)
-    async with asyncio.timeout(2), _listening() as address:
-        made = connector(aio_client.Configuration(host="http://127.0.0.1"), settings)
-        async with aiohttp.ClientSession(connector=made) as session, session.get(address) as response:
-            assert response.connection is not None
-            used = response.connection.transport.get_extra_info("socket")
-            got = used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
-    assert (got == 77) is (idle == 77)
-
-
-@asynccontextmanager
-async def _listening():
-    """An address that answers with headers and keeps the rest back."""
-
-    async def answer(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n")
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    made = connector(aio_client.Configuration(host="http://127.0.0.1"), settings)
+    address = f"http://127.0.0.1:{server.port}"
+    async with aiohttp.ClientSession(connector=made) as session, session.get(address) as response:
+        assert response.connection is not None
+        assert response.connection.transport is not None
+        used = response.connection.transport.get_extra_info("socket")
+        assert (used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77) is enabled

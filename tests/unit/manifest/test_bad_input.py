@@ -86,6 +86,23 @@ def test_a_size_limit_may_be_a_number(tmp_path: Path) -> None:
     assert build(tmp_path, {"pod_override": {"spec": {"volumes": volumes}}}).manifest["spec"]["volumes"] == volumes
 
 
+MERGES: list[Any] = [
+    (
+        in_base(**{"$setElementOrder/env": [{"name": "A"}], "env": [{"name": "LOG"}]}),
+        "spec.containers[base].$setElementOrder/env does not name the elements of the patch in their order; write what",
+    ),
+    (
+        {"spec": {"$patch": "merge"}},
+        "pod_override: spec $patch is 'merge'; it can be 'replace' or 'delete'; write what",
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), MERGES, ids=["order", "directive"])
+def test_directives_that_are_none(tmp_path: Path, value: Any, message: str) -> None:
+    assert message in sentence(tmp_path, {"pod_override": value})
+
+
 BAD_OVERRIDES: list[Any] = [
     (["x"], "pod_override: is a list; write a V1Pod, a dict or YAML text"),
     (3, "pod_override: is a int; write a V1Pod, a dict or YAML text"),
@@ -93,20 +110,20 @@ BAD_OVERRIDES: list[Any] = [
         k8s.V1Container(name="base"),
         "pod_override: is a V1Container; write a V1Pod, a dict or YAML text",
     ),
-    ("", "pod_override: is empty; write exactly one pod in it"),
+    ("---", "pod_override: is empty; write exactly one pod in it"),
     ("hello", "pod_override: is no map; write a pod"),
     ("a: 1\na: 2", "pod_override: line 2, column 1: the key 'a' is given twice (first in line 1); keep one of the two"),
-    ("spec: [", "pod_override: line 1, column 8: did not find expected node content"),
+    ("spec: [", "pod_override: line 2, column 1: did not find expected node content"),
     ("a: 1\n---\nb: 1", "pod_override: holds 2 YAML documents; write exactly one pod in it"),
     ("kind: Deployment", "pod_override: kind is 'Deployment'; write kind: Pod"),
     ({"kind": "Job"}, "pod_override: kind is 'Job'; write kind: Pod"),
     (
         {"spec": {"containers": [{"image": "x"}]}},
-        "pod_override: spec.containers[0] has no name; name it; the container",
+        "pod_override: spec.containers[0] has no name; give it a name: elements of",
     ),
     (
         {"spec": {"initContainers": [{"image": "x"}]}},
-        "pod_override: spec.initContainers[0] has no name; name it",
+        "pod_override: spec.initContainers[0] has no name; give it a name",
     ),
     (
         {"spec": {"containers": [{"name": "base", "$patch": "delete"}]}},
@@ -126,7 +143,7 @@ BAD_OVERRIDES: list[Any] = [
         in_base(image=None),
         "has no image; set worker_container_repository and worker_container_tag, or image in the pod",
     ),
-    (in_base(env=[{"value": "1"}]), "pod_override: spec.containers[base].env[0] has no name; elements of this list"),
+    (in_base(env=[{"value": "1"}]), "pod_override: spec.containers[base].env[0] has no name; give it a name: elements"),
     (in_base(tty={1, 2}), "pod_override: spec.containers[0].tty is a set, which has no meaning in a pod; write texts"),
     (in_base(tty=float("nan")), "pod_override: spec.containers[0].tty is nan, which JSON cannot carry"),
     (
@@ -144,7 +161,7 @@ def test_bad_overrides(tmp_path: Path, value: Any, message: str) -> None:
 BAD_CONFIGS: list[Any] = [
     ({"pod_template_file": 3}, 'executor_config["pod_template_file"]: is a int; write a text'),
     ({"pod_template_file": "a", "pod_template": "b"}, "names both pod_template_file and pod_template; keep one"),
-    ({"secrets": {}}, 'executor_config["secrets"]: is a dict; write a list of executor.Secret'),
+    ({"secrets": {"a": 1}}, 'executor_config["secrets"]: is a dict; write a list of executor.Secret'),
     ({"secrets": ["Secret(env, A, s, k)"]}, '["secrets"]: [0] is text (other objects become text when Airflow stores'),
     ({"secrets": [3]}, '["secrets"]: [0] is a int; write executor.Secret(...), or a dict of deploy_type'),
     ({"secrets": [{"deploy_type": "file"}]}, "[0] deploy_type is 'file'; write 'env' or 'volume'"),
@@ -176,7 +193,14 @@ BAD_TEMPLATES: list[Any] = [
         "spec: {containers: [{name: worker, image: i}]}",
         "podTemplate /pod.yaml: spec.containers: the template has no container named base; found: worker",
     ),
-    ("spec: {containers: [{image: i}]}", "has no container named base; found: one without a name"),
+    (
+        "spec: {containers: [{image: i}]}",
+        "podTemplate /pod.yaml: spec.containers[0] has no name; give it a name: elements of this list are found by it",
+    ),
+    (
+        "spec: {containers: [{name: base, image: i, ports: [{name: http}]}]}",
+        "podTemplate /pod.yaml: spec.containers[base].ports[0] has no containerPort; give it a containerPort",
+    ),
     ("metadata: {name: x}", "has no container named base; found: none"),
     ("spec: {containers: [{name: base}]}", "spec.containers[base] has no image; set worker_container_repository"),
     (

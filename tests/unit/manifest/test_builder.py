@@ -20,7 +20,11 @@ spec:
   namespace: ignored
   containers:
     - {name: sync, image: sync:1, args: [--watch]}
-    - {name: base, image: worker:1, command: [wrapper], args: []}
+    - name: base
+      image: worker:1
+      command: [wrapper]
+      args: []
+      volumeMounts: [{name: airflow-workload, mountPath: /elsewhere}, {name: other, mountPath: /other}]
   initContainers: null
   volumes:
     - {name: airflow-workload, emptyDir: {}}
@@ -134,7 +138,10 @@ def test_a_v1pod_of_an_older_client_lacks_attributes_and_is_read_all_the_same(tm
 IDENTITY_CLAIMS: list[Any] = [
     ({"metadata": {"name": "mine"}}, "metadata.name"),
     ({"metadata": {"labels": {"dag_id": "other", "own": "x"}}}, "metadata.labels.dag_id"),
+    ({"metadata": {"labels": {"map_index": "1"}}}, "metadata.labels.map_index"),
+    ({"metadata": {"labels": {"airflow-kind": "callback"}}}, "metadata.labels.airflow-kind"),
     ({"metadata": {"annotations": {"run_id": "other"}}}, "metadata.annotations.run_id"),
+    ({"metadata": {"annotations": {"airflow-workload-secret": "x"}}}, "metadata.annotations.airflow-workload-secret"),
     ({"spec": {"containers": [{"name": "base", "args": ["echo"]}]}}, "spec.containers[base].args"),
     ({"spec": {"containers": [{"name": "base", "command": ["sh"]}]}}, "spec.containers[base].command"),
     ({"spec": {"restartPolicy": "OnFailure"}}, "spec.restartPolicy"),
@@ -150,6 +157,26 @@ def test_an_override_cannot_change_who_the_pod_is(tmp_path: Path, pod_override: 
     assert [warning for warning in built.warnings if path in warning and "ignored" in warning]
 
 
+def test_a_generated_name_of_the_template_gives_way_to_the_pods_own(tmp_path: Path) -> None:
+    metadata = build(tmp_path, {}, TEMPLATE.replace("name: placeholder", "generateName: x-")).manifest["metadata"]
+    assert "generateName" not in metadata
+    assert metadata["name"] == identity.pod_name(IDENTITY)
+
+
+def test_what_only_a_merge_understands_is_not_sent(tmp_path: Path) -> None:
+    proxy = {
+        "name": "proxy",
+        "image": "p",
+        "tty": None,
+        "env": [{"name": "A"}],
+        "$setElementOrder/env": [{"name": "A"}],
+    }
+    volume = {"name": "v", "$retainKeys": ["name", "emptyDir"], "emptyDir": {}}
+    spec = build(tmp_path, {"pod_override": {"spec": {"containers": [proxy], "volumes": [volume]}}}).manifest["spec"]
+    assert spec["containers"][1] == {"name": "proxy", "image": "p", "env": [{"name": "A"}]}
+    assert spec["volumes"] == [{"name": "v", "emptyDir": {}}]
+
+
 def test_a_template_that_restarts_is_told_that_it_does_not(tmp_path: Path) -> None:
     built = build(tmp_path, {}, TEMPLATE + "  restartPolicy: OnFailure\n")
     assert built.manifest["spec"]["restartPolicy"] == "Never"
@@ -158,9 +185,26 @@ def test_a_template_that_restarts_is_told_that_it_does_not(tmp_path: Path) -> No
 
 def test_other_executors_keys_are_accepted_and_unknown_ones_named(tmp_path: Path) -> None:
     assert build(tmp_path, {"KubernetesExecutor": {"image": "x"}, "CeleryExecutor": {}}).warnings == ()
-    warnings = build(tmp_path, {"pod_overide": {}}).warnings
-    assert len(warnings) == 1
-    assert "pod_overide" in warnings[0]
+    assert build(tmp_path, {"pod_overide": {}, "overrides": {}}).warnings == (
+        'executor_config["pod_overide"] is not known to this executor and was ignored; did you mean pod_override?',
+        'executor_config["overrides"] is not known to this executor and was ignored',
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, {}, "", []])
+def test_an_empty_override_is_none_as_upstream_has_it(tmp_path: Path, nothing: Any) -> None:
+    assert build(tmp_path, {"pod_override": nothing, "secrets": nothing}).manifest == build(tmp_path).manifest
+
+
+def test_no_repr_holds_the_tasks_token(tmp_path: Path) -> None:
+    wanted = request(
+        override(env=[{"name": "PASSWORD", "value": "s3cr3t"}]), args=("run", "--json-string", "eyJ0b2tlbiI")
+    )
+    built = builder(tmp_path).build(wanted)
+    assert container(built.manifest)["args"][-1] == "eyJ0b2tlbiI"
+    told = repr(wanted) + repr(built) + repr(built.provenance)
+    assert "eyJ" not in told
+    assert "s3cr3t" not in told
 
 
 def test_the_workload_is_mounted_for_every_user_id_and_for_base_only(tmp_path: Path) -> None:
@@ -176,9 +220,11 @@ def test_the_workload_is_mounted_for_every_user_id_and_for_base_only(tmp_path: P
         },
     }
     assert container(pod)["volumeMounts"] == [
-        {"name": "airflow-workload", "mountPath": "/var/run/airflow-workload", "readOnly": True}
+        {"name": "other", "mountPath": "/other"},
+        {"name": "airflow-workload", "mountPath": "/var/run/airflow-workload", "readOnly": True},
     ]
     assert "volumeMounts" not in container(pod, "sync")
+    assert pod["metadata"]["annotations"]["airflow-workload-secret"] == "batch-1"
     assert mount.file_path == "/var/run/airflow-workload/workload.json"
 
 

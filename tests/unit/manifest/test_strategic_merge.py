@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from executor.manifest import strategic_merge
+from executor.manifest import MergeError, strategic_merge
 from executor.manifest.merge_rules import merge_key
 from executor.manifest.pod_schema import POD, fields_of
 from tests.unit.manifest.builders import in_base
 
-CASES = json.loads((Path(__file__).parents[2] / "cases" / "strategic_merge.json").read_text())["cases"]
+FOLDER = Path(__file__).parents[2] / "cases"
+CASES, KUBECTL_CASES = (
+    json.loads((FOLDER / f"{name}.json").read_text())["cases"]
+    for name in ("strategic_merge", "strategic_merge_kubectl")
+)
 
 Pod = dict[str, Any]
 
@@ -51,6 +55,16 @@ def test_gives_what_kubernetes_gives(case: dict[str, Any]) -> None:
 
     assert as_json(unordered(result)) == as_json(unordered(case["result"]))
     assert (base, patch) == (case["base"], case["patch"])
+
+
+@pytest.mark.parametrize("case", KUBECTL_CASES, ids=lambda case: case["name"])
+def test_gives_what_kubectl_gives(case: dict[str, Any]) -> None:
+    if "error" in case:
+        with pytest.raises(MergeError):
+            strategic_merge(case["base"], case["patch"])
+    else:
+        result = strategic_merge(case["base"], case["patch"])
+        assert as_json(unordered(result)) == as_json(unordered(case["result"]))
 
 
 VOLUME_SOURCES: dict[str, Any] = {

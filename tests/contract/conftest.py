@@ -1,0 +1,69 @@
+"""One suite for any API server: the local cluster, or the one that ``TEST_KUBECONFIG`` names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.contract.api import Access, Api, eventually
+
+_START_SECONDS = 30.0
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A kubeconfig of a server that is up."""
+    if given := os.environ.get("TEST_KUBECONFIG"):
+        yield Path(given)
+        return
+    path = tmp_path_factory.mktemp("contract") / "kubeconfig"
+    command = [sys.executable, "-m", "executor.localcluster", "--no-nodes", "--with-parent", "--kubeconfig", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            _wait_for(path, server)
+            yield path
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _wait_for(path: Path, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while not path.exists():
+        assert server.poll() is None, f"the local cluster ended with {server.returncode} before it listened"
+        assert time.monotonic() < end, f"the local cluster did not listen within {_START_SECONDS} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def is_local() -> bool:
+    """Whether the server is ours, with switches for what a test cannot cause otherwise."""
+    return "TEST_KUBECONFIG" not in os.environ
+
+
+@pytest.fixture
+async def api(kubeconfig: Path) -> AsyncIterator[Api]:
+    """A client whose namespace is made for this test and deleted after it."""
+    access = Access.from_kubeconfig(kubeconfig)
+    headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
+    connector = aiohttp.TCPConnector(ssl=access.context)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        client = Api(session, access, f"contract-{uuid.uuid4().hex[:10]}")
+        made = await client.call("POST", "/api/v1/namespaces", {"metadata": {"name": client.namespace}})
+        assert made.code == 201, made.text
+        await eventually(lambda: _has_account(client))
+        yield client
+        await client.delete(f"/api/v1/namespaces/{client.namespace}")
+
+
+async def _has_account(client: Api) -> bool:
+    """A controller gives each namespace its service account, without which no pod is admitted."""
+    return (await client.get(client.path("serviceaccounts", "default"))).code == 200

@@ -1,0 +1,138 @@
+"""One burst of tasks through the executor, driven as the scheduler drives it.
+
+    python -m tests.speed.burst KUBECONFIG NAMESPACE TASKS
+
+Prints one JSON object: the longest heartbeat and queue_workload in ms, seconds until all pods existed and until all
+launches were settled, calls. The database is replaced by rows that say what a worker would have written; everything
+else is the real executor against the API server that KUBECONFIG names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from executor.model import Adopted, Launch, Row
+
+QUIET_LOOP = 0.02
+
+
+class WorkersSucceed:
+    """Rows in which every task's worker has reported success."""
+
+    async def read(self, launches: Sequence[Launch]) -> Mapping[str, Row]:
+        return {one.id: Row(one.ti_id, "success", one.try_number, one.id, 1, "") for one in launches}
+
+    async def keep_fresh(self, launches: Sequence[Launch]) -> int:
+        return len(launches)
+
+    async def rebuild(self, adopted: Sequence[Adopted]) -> Mapping[str, object]:
+        return {}
+
+    async def stale_callbacks(self, older_than: float) -> Sequence[str]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def configure(kubeconfig: str, namespace: str) -> None:
+    """Before Airflow is imported."""
+    section = "AIRFLOW__KUBERNETES_EXECUTOR__"
+    os.environ |= {
+        "AIRFLOW__CORE__PARALLELISM": "100000",
+        f"{section}NAMESPACE": namespace,
+        f"{section}IN_CLUSTER": "False",
+        f"{section}CONFIG_FILE": kubeconfig,
+        f"{section}POD_TEMPLATE_FILE": str(Path(__file__).with_name("template.yaml")),
+        "AIRFLOW__KUBERNETES_POD_EXECUTOR__RECONCILE_INTERVAL": "600",
+    }
+
+
+def make_workload(number: int) -> Any:
+    from airflow.executors.workloads import ExecuteTask
+    from airflow.executors.workloads.base import BundleInfo
+    from airflow.executors.workloads.task import TaskInstanceDTO
+    from kubernetes.client import models as k8s
+
+    resources = k8s.V1ResourceRequirements(requests={"cpu": 0.5, "memory": "1024Mi"}, limits={"memory": "1024Mi"})
+    override = k8s.V1Pod(spec=k8s.V1PodSpec(containers=[k8s.V1Container(name="base", resources=resources)]))
+    ti = TaskInstanceDTO(
+        id=uuid4(),
+        task_id=f"task_{number}",
+        dag_id="burst",
+        run_id="run",
+        try_number=1,
+        map_index=-1,
+        dag_version_id=uuid4(),
+        queue="default",
+        pool_slots=1,
+        priority_weight=1,
+        external_executor_id=str(uuid4()),
+        executor_config={"pod_override": override},
+    )
+    bundle = BundleInfo(name="dags")
+    return ExecuteTask(ti=ti, token="", dag_rel_path=Path("d.py"), bundle_info=bundle, log_path=None)
+
+
+def drive(executor: Any, workloads: list[Any]) -> dict[str, float]:
+    """The scheduler's loop until everything is settled; times of each call."""
+    longest_queue, longest_beat, worst_cpu, worst, beats, most_pods = 0.0, 0.0, 0.0, 0, 0, 0
+    executor.heartbeat()
+    started = time.perf_counter()
+    for workload in workloads:
+        executor.queue_workload(workload, session=None)
+    longest_queue = time.perf_counter() - started
+    posted_at = 0.0
+    while executor.slots_occupied and time.perf_counter() - started < 90:
+        before, cpu = time.perf_counter(), time.thread_time()
+        executor.heartbeat()
+        took = time.perf_counter() - before
+        if took > longest_beat:
+            longest_beat, worst_cpu, worst = took, time.thread_time() - cpu, beats
+        beats += 1
+        executor.get_event_buffer()
+        totals = executor._supervisor.totals()
+        most_pods = max(most_pods, totals["pods posted"])
+        if not posted_at and totals["pods posted"] >= len(workloads):
+            posted_at = time.perf_counter() - started
+        time.sleep(QUIET_LOOP)
+    total = time.perf_counter() - started
+    return {
+        "longest_heartbeat_ms": longest_beat * 1000,
+        "its_cpu_ms": worst_cpu * 1000,
+        "its_number": worst,
+        "queueing_ms": longest_queue * 1000,
+        "all_posted_s": posted_at,
+        "all_settled_s": total,
+        "left": executor.slots_occupied,
+        "pods": most_pods,
+        "heartbeats": beats,
+    }
+
+
+def main(kubeconfig: str, namespace: str, tasks: str) -> None:
+    configure(kubeconfig, namespace)
+    from executor.kubernetes_executor import KubernetesExecutor
+
+    class Loaded(KubernetesExecutor):
+        def _open_rows(self) -> Any:
+            return WorkersSucceed()
+
+    executor = Loaded()
+    executor.job_id = 1
+    executor.start()
+    workloads = [make_workload(number) for number in range(int(tasks))]
+    figures = drive(executor, workloads)
+    executor.end()
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

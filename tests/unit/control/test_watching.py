@@ -1,0 +1,231 @@
+"""What is believed of the watch: relists that lack pods, lost history, forbidden namespaces, strays."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from executor.errors import ApiError, Throttled, Unreachable
+from executor.identity import DEPLOYMENT_LABEL
+from executor.kube.port import Listed
+from executor.model import Outcome
+from tests.fakes.kube import Call, FakeKube, status_error
+from tests.unit.control.world import World, in_namespace
+
+
+async def test_a_relist_that_lacks_pods_which_exist_does_nothing():
+    kube = FakeKube()
+    async with World(kube=kube) as world:
+        launches = world.queue_all(world.tasks(50))
+        await world.passes(1)
+        for launch in launches[:25]:
+            world.runs(launch)
+        await world.passes(1)
+        full = kube.list_pods
+
+        async def empty(namespace, selector):
+            listed = await full(namespace, selector)
+            return Listed(namespace, (), listed.resource_version)
+
+        kube.list_pods = empty  # type: ignore[method-assign]
+        kube.compact()
+        await world.passes(20)
+        assert kube.count("list") >= 2
+        assert kube.count("get") >= 50
+        assert kube.count("delete") == 0
+        assert [world.created(launch) for launch in launches] == [1] * 50
+        assert not any(world.events(launch) for launch in launches)
+
+
+async def test_what_was_missed_while_history_was_lost_is_found():
+    async with World() as world:
+        pending, running, ends = world.queue_all(world.tasks(3))
+        await world.passes(1)
+        world.runs(running)
+        world.runs(ends)
+        await world.passes(1)
+        world.kube.break_streams(Unreachable("connection reset"))
+        world.pod_of(pending).vanish()
+        world.pod_of(running).vanish()
+        world.pod_of(ends).finish(3, "Error")
+        world.kube.compact()
+        await world.passes(20)
+        assert world.created(pending) == 2
+        assert world.outcomes(running) == [Outcome.FAILED]
+        assert "The task was running in it" in world.events(running)[0].info
+        assert "exit code 3" in world.events(ends)[0].info
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down", status=429), status_error(403, "Forbidden", "may not get")])
+async def test_a_question_that_was_not_answered_is_asked_again(error: ApiError):
+    """A pod that went while nobody watched, and whose GET fails the first time, must not be believed in for ever."""
+    kube = FakeKube()
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        world.runs(launch)
+        await world.passes(1)
+        kube.break_streams(Unreachable("connection reset"))
+        world.pod_of(launch).vanish()
+        kube.compact()
+        kube.fail = lambda call: error if call.verb == "get" and kube.count("get") < 3 else None
+        await world.passes(60)
+        assert world.outcomes(launch) == [Outcome.FAILED]
+
+
+async def test_an_answer_that_is_older_than_the_watch_is_not_believed():
+    """GET says the pod is there, and before its answer arrives the watch shows its end."""
+    kube = FakeKube()
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        world.runs(launch)
+        await world.passes(1)
+        full, ask = kube.list_pods, kube.read_pod
+
+        async def empty(namespace, selector):
+            listed = await full(namespace, selector)
+            return Listed(namespace, (), listed.resource_version)
+
+        async def slow(namespace, name):
+            pod = await ask(namespace, name)
+            await asyncio.sleep(10)
+            return pod
+
+        kube.list_pods, kube.read_pod = empty, slow  # type: ignore[method-assign]
+        kube.compact()
+        await world.passes(3)
+        world.pod_of(launch).vanish()
+        await world.passes(20)
+        assert not world.machine.tracker.pods
+        assert world.outcomes(launch) == [Outcome.FAILED]
+
+
+async def test_a_pod_that_the_watch_never_shows_is_asked_for():
+    kube = FakeKube()
+
+    async with World(kube=kube) as world:
+        await world.passes(1)
+        kube.break_streams(Unreachable("connection reset"))
+        kube.fail = lambda call: Unreachable("no") if call.verb in ("list", "watch") else None
+        launch = world.queue(world.task("a"))
+        await world.passes(2)
+        world.pod_of(launch).vanish()
+        await world.passes(70)
+        assert world.created(launch) >= 2
+        assert world.events(launch) == []
+
+
+async def test_a_forbidden_namespace_does_not_hold_up_the_other():
+    kube = FakeKube(forbidden={"closed"})
+    async with World(kube=kube, namespaces=("default", "closed")) as world:
+        fine = world.queue(world.task("fine"))
+        refused = world.queue(world.task("refused", config=in_namespace("closed")))
+        await world.passes(2)
+        world.runs(fine)
+        world.succeeds(fine)
+        await world.passes(5)
+        assert (world.settled(fine), world.outcomes(refused)) == (1, [Outcome.FAILED])
+        assert world.slots == 0
+
+
+async def test_namespaces_are_complained_about_once_a_minute(caplog):
+    kube = FakeKube(fail=lambda call: Unreachable("connection refused"))
+    async with World(kube=kube, namespaces=("a", "b")) as world:
+        await world.passes(600)
+        lines = [r for r in caplog.records if "cannot be watched" in r.getMessage()]
+        assert len(lines) <= 2 * 11
+        assert world.slots == 0
+
+
+async def test_a_stray_is_collected_once_its_row_moved_and_it_is_old():
+    async with World() as world:
+        ti = world.task("a")
+        launch = world.database.queue(ti)
+        live = world.database.queue(world.task("of another scheduler"), job=8)
+        await world.passes(1)
+        world.kube.add_pod(world.pods.manifest(launch, 1))
+        world.kube.add_pod(world.pods.manifest(live, 1))
+        ti.state = "failed"
+        await world.passes(45)
+        assert len(world.kube.pods) == 2, "younger than two leases"
+        await world.passes(60)
+        assert world.pods_of(launch) == []
+        assert len(world.pods_of(live)) == 1
+
+
+async def test_what_is_not_ours_is_never_touched():
+    async with World() as world:
+        foreign = world.pods.manifest(world.database.queue(world.task("a")), 1)
+        foreign["metadata"]["labels"][DEPLOYMENT_LABEL] = "another-airflow"
+        world.kube.add_pod(foreign)
+        odd = {"metadata": {"name": "odd", "labels": {DEPLOYMENT_LABEL: "d0"}}, "spec": {"containers": []}}
+        world.kube.add_pod(odd)
+        world.database.tis.clear()
+        await world.passes(300)
+        assert {name for _, name in world.kube.pods} == {"odd", foreign["metadata"]["name"]}
+
+
+async def test_an_odd_pod_does_not_stop_reconciliation():
+    """Somebody else's pod with our label and annotations that mean nothing."""
+    async with World() as world:
+        ti = world.task("a")
+        launch = world.queue(ti)
+        odd = world.pods.manifest(launch, 4)
+        odd["metadata"]["name"] = "odd"
+        odd["metadata"]["labels"].update({"airflow-launch": "who knows"})
+        odd["metadata"]["annotations"].update({"try_number": "two", "map_index": "?"})
+        world.kube.add_pod(odd)
+        await world.passes(100)
+        ti.state = "failed"
+        await world.passes(31)
+        assert (world.settled(launch), world.pods_of(launch)) == (1, [])
+
+
+async def test_secrets_without_owners_are_swept_unless_a_pod_needs_them():
+    def fail(call: Call) -> ApiError | None:
+        if (call.verb, call.resource) == ("patch", "secrets"):
+            return status_error(403, "Forbidden", "may not patch")
+        return None
+
+    kube = FakeKube(fail=fail)
+    async with World(kube=kube) as world:
+        waits = world.queue(world.task("waits"))
+        await world.passes(1)
+        world.pod_of(waits).unschedulable()
+        await kube.create_secret("default", "left-behind", labels={DEPLOYMENT_LABEL: "d0"}, data={})
+        await kube.create_secret("default", "foreign", labels={DEPLOYMENT_LABEL: "other"}, data={})
+        await world.passes(1300)
+        assert ("default", "left-behind") not in kube.secrets
+        assert ("default", "foreign") in kube.secrets
+        world.runs(waits)
+        kube.fail = lambda call: None
+
+
+async def test_a_delete_that_is_forbidden_for_a_while_is_made_up_for():
+    kube = FakeKube()
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        world.runs(launch)
+        kube.fail = lambda c: status_error(403, "Forbidden", "may not delete") if c.verb == "delete" else None
+        world.succeeds(launch)
+        await world.passes(70)
+        assert world.settled(launch) == 1
+        assert len(kube.pods) == 1
+        kube.fail = lambda call: None
+        await world.passes(70)
+        assert kube.pods == {}
+
+
+async def test_a_delete_that_is_not_answered_is_tried_again():
+    kube = FakeKube()
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        world.runs(launch)
+        kube.fail = lambda c: Unreachable("no answer") if c.verb == "delete" and kube.count("delete") < 4 else None
+        world.succeeds(launch)
+        await world.passes(10)
+        assert (kube.count("delete"), kube.pods) == (4, {})

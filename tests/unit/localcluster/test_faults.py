@@ -1,0 +1,104 @@
+"""The switches that tests of clients use."""
+
+from __future__ import annotations
+
+import time
+
+import aiohttp
+import pytest
+
+from tests.unit.localcluster.conftest import INNER_TOKEN, Running
+
+_PODS = "/api/v1/namespaces/default/pods"
+_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sentence"),
+    [
+        ("GET", "/pods", 'pods is forbidden: User "local" cannot list resource "pods" in API group ""'),
+        ("POST", "/pods", 'pods is forbidden: User "local" cannot create resource "pods" in API group ""'),
+        ("GET", "/pods/a", 'pods "a" is forbidden: User "local" cannot get resource "pods" in API group ""'),
+        ("GET", "/pods/a/log", 'pods "a" is forbidden: User "local" cannot get resource "pods/log" in API group ""'),
+        (
+            "DELETE",
+            "/secrets/s",
+            'secrets "s" is forbidden: User "local" cannot delete resource "secrets" in API group ""',
+        ),
+    ],
+)
+async def test_a_forbidden_namespace(running: Running, method: str, path: str, sentence: str) -> None:
+    await running.switch("forbid", namespace="closed")
+    answer = await running.call(method, f"/api/v1/namespaces/closed{path}", {} if method == "POST" else None)
+    body = await answer.json()
+    assert (answer.status, body["reason"]) == (403, "Forbidden")
+    assert body["message"] == f'{sentence} in the namespace "closed"'
+    assert (await running.call("GET", _PODS)).status == 200
+
+
+async def test_a_namespace_is_opened_again(running: Running) -> None:
+    await running.switch("forbid", namespace="default")
+    assert (await running.call("GET", _PODS)).status == 403
+    await running.switch("forbid", namespace="default", forbidden=False)
+    assert (await running.call("GET", _PODS)).status == 200
+
+
+async def test_the_next_requests_fail(running: Running) -> None:
+    await running.switch("fail", verb="create", resource="configmaps", status=429, count=2)
+    body = {"metadata": {"name": "a"}}
+    answers = [await running.call("POST", _MAPS, body) for _ in range(3)]
+    assert [answer.status for answer in answers] == [429, 429, 201]
+    assert answers[0].headers["Retry-After"] == "1"
+    assert (await answers[0].json())["reason"] == "TooManyRequests"
+
+
+async def test_latency_delays_answers(running: Running) -> None:
+    await running.switch("latency", milliseconds=40)
+    start = time.monotonic()
+    await running.call("GET", _PODS)
+    assert time.monotonic() - start >= 0.04
+
+
+async def test_watches_are_dropped(running: Running) -> None:
+    answer = await running.call("GET", _PODS, watch="1")
+    dropped = await running.switch("drop-watches")
+    assert await dropped.json() == {"dropped": 1}
+    with pytest.raises(aiohttp.ClientError):
+        await answer.content.read()
+
+
+async def test_an_unreachable_server_cuts_connections_until_it_is_reset(running: Running) -> None:
+    await running.switch("unreachable", seconds=3600)
+    with pytest.raises(aiohttp.ClientError):
+        await running.call("GET", _PODS)
+    await running.switch("reset")
+    assert (await running.call("GET", _PODS)).status == 200
+
+
+async def test_requests_are_counted(running: Running) -> None:
+    await running.switch("reset")
+    await running.call("POST", _MAPS, {"metadata": {"name": "a"}})
+    await running.call("GET", f"{_MAPS}/a")
+    await running.call("GET", f"{_MAPS}/a")
+    counted = await (await running.call("GET", "/localcluster/requests")).json()
+    assert counted == {"create configmaps": 1, "get configmaps": 2}
+
+
+@pytest.mark.parametrize(("name", "body"), [("fail", {"verb": "get"}), ("latency", {"millis": 3}), ("forbid", {})])
+async def test_a_bad_switch_is_explained(running: Running, name: str, body: dict[str, object]) -> None:
+    answer = await running.switch(name, **body)
+    assert answer.status == 400
+    assert f"/localcluster/{name}: Object " in (await answer.json())["message"]
+
+
+async def test_the_clusters_own_parts_are_spared_and_not_counted(running: Running) -> None:
+    await running.switch("fail", verb="list", resource="pods", status=500)
+    answer = await running.client.get(_PODS, headers={"Authorization": f"Bearer {INNER_TOKEN}"})
+    assert answer.status == 200
+    assert running.cluster.faults.requests == {}
+
+
+async def test_switches_need_the_token(running: Running) -> None:
+    answer = await running.client.post("/localcluster/forbid", json={"namespace": "default"})
+    assert answer.status == 401
+    assert running.cluster.faults.forbidden == set()

@@ -1,0 +1,66 @@
+"""An event loop whose clock jumps to the next timer when nothing else is left to do.
+
+Sleeps and timeouts take no real time, and their order is the real one. Work on threads (`run_in_executor`) is waited
+for in real time, PATIENCE at a time, before the clock jumps: a thread that is quick costs no virtual time, one that
+hangs does not stop the clock. A loop that has neither a timer nor a thread to wait for is stuck for ever, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any
+
+PATIENCE = 0.02  # real seconds
+LAST_HOPE = 1.0  # the same, when there is no timer to jump to
+
+
+class Stuck(AssertionError):
+    """Nothing will ever happen on this loop any more."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+    """Asks the system without waiting; instead of waiting it moves the loop's clock."""
+
+    loop: VirtualTimeLoop
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if self.loop.threads_at_work:
+            ready = super().select(PATIENCE)
+            if ready:
+                return ready
+        if timeout is not None:
+            self.loop.now += timeout
+            return []
+        ready = super().select(LAST_HOPE)
+        if not ready:
+            raise Stuck("no timer, and no thread or socket that says anything: what is awaited never comes")
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """`now`: its clock, in seconds; like a real one it does not begin at 0."""
+
+    def __init__(self) -> None:
+        selector = _JumpingSelector()
+        selector.loop = self
+        self.now = 1000.0
+        self.threads_at_work = 0
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.now
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Future[Any]:
+        future = super().run_in_executor(executor, func, *args)
+        self.threads_at_work += 1
+        future.add_done_callback(self._thread_done)
+        return future
+
+    def _thread_done(self, future: Future[Any]) -> None:
+        self.threads_at_work -= 1
