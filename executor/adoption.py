@@ -13,9 +13,11 @@ from uuid import UUID
 
 from airflow.models.taskinstance import TaskInstance as TI
 from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.state import TaskInstanceState
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+from executor.airflow_compat import utcnow
 from executor.model import Adopted
 
 
@@ -25,6 +27,11 @@ def adopted_from(tis: Sequence[TI]) -> tuple[list[Adopted], list[TI]]:
     rest = [ti for ti in tis if not is_launch_id(ti.external_executor_id)]
     if not mine:
         return [], rest
+    for ti in mine:
+        if ti.state == TaskInstanceState.QUEUED:
+            # The wait begins anew, else the stuck-in-queued timer takes it back before anything could be done.
+            # Written by the UPDATE that makes the row this scheduler's; costs no query.
+            ti.queued_dttm = utcnow()
     session: Session | None = inspect(mine[0]).session
     extra = _extra_columns(session, mine) if session is not None else {}
     return [_adopted(ti, extra.get(ti.id)) for ti in mine if ti.id in extra], rest

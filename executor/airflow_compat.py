@@ -6,10 +6,11 @@ Checked against Airflow 3.3. Where 3.4 is known to change something (keys become
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from airflow._shared.observability.metrics import stats
 from airflow._shared.timezones import timezone
 from airflow.configuration import conf
 from airflow.models.callback import CallbackKey
@@ -17,6 +18,7 @@ from airflow.policies import DefaultPolicy
 from airflow.settings import get_policy_plugin_manager
 from airflow.utils.state import CallbackState, TaskInstanceState
 
+from executor.metrics import PREFIX
 from executor.model import Outcome
 
 TASK_STATES = {Outcome.FAILED: TaskInstanceState.FAILED, Outcome.SUCCESS: TaskInstanceState.SUCCESS}
@@ -25,6 +27,22 @@ CALLBACK_STATES = {
     Outcome.SUCCESS: CallbackState.SUCCESS,
     Outcome.STARTED: CallbackState.RUNNING,
 }
+
+
+class AirflowMetrics:
+    """metrics.Metrics on Airflow's own statsd, Datadog or OpenTelemetry."""
+
+    def __init__(self, team_name: str | None) -> None:
+        self._tags = {"team_name": team_name} if team_name else {}
+
+    def count(self, name: str, tags: Mapping[str, str] | None = None) -> None:
+        stats.incr(PREFIX + name, tags={**self._tags, **(tags or {})})
+
+    def gauge(self, name: str, value: float) -> None:
+        stats.gauge(PREFIX + name, value, tags=self._tags)
+
+    def timing(self, name: str, seconds: float) -> None:
+        stats.timing(PREFIX + name, timedelta(seconds=seconds), tags=self._tags)
 
 
 def utcnow() -> datetime:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from executor.airflow_compat import log_folder_mode, mutation_hook
+from executor.airflow_compat import AirflowMetrics, log_folder_mode, mutation_hook
 from executor.airflow_config import AirflowFacts, coordinator_of
 from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
@@ -18,6 +18,8 @@ from executor.identity import Identity
 from executor.intake import callback_launch, intake
 from executor.kube.client import KubeApi
 from executor.kube.hook import apply_hook
+from executor.kube.metered import MeteredKube
+from executor.kube.port import KubePort
 from executor.manifest import BuiltPod, PodBuilder, PodRequest, TemplateSource
 from executor.model import Launch
 from executor.observe.decide import Policy
@@ -100,11 +102,17 @@ def make_plan(
     """The loop's plan for one executor (or one team's)."""
     lease = facts.scheduler_health_check_threshold / 2
     hook = mutation_hook()
+    metrics = AirflowMetrics(team)
+
+    async def connect() -> KubePort:
+        metered: Any = MeteredKube(await KubeApi.open(settings.kube), metrics)
+        return cast("KubePort", metered)
+
     mutate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = partial(apply_hook, hook) if hook else None
     return MachinePlan(
         deployment=settings.deployment_id,
         namespaces=settings.namespaces,
-        connect=partial(KubeApi.open, settings.kube),
+        connect=connect,
         airflow=Airflow(
             rows=rows,
             intake=intake,
@@ -115,7 +123,9 @@ def make_plan(
         ),
         policy=_policy(settings, facts, job_id),
         keep=KeepPolicy(settings.delete_worker_pods, settings.delete_worker_pods_on_failure),
-        launch=LaunchPolicy(settings.create_concurrency, settings.workload_delivery == "secret"),
+        launch=LaunchPolicy(
+            settings.create_concurrency, settings.workload_delivery == "secret", settings.task_publish_max_retries
+        ),
         rhythm=Rhythm(
             reconcile=settings.reconcile_interval,
             freshen=facts.task_queued_timeout / 4 if settings.hold_queued_while_waiting else 0.0,
@@ -125,6 +135,7 @@ def make_plan(
         create_qps=settings.create_qps,
         log_folder=Path(facts.base_log_folder),
         log_folder_mode=log_folder_mode(),
+        metrics=metrics,
     )
 
 

@@ -14,6 +14,7 @@ from itertools import islice
 
 from executor.control.judge import Judge
 from executor.control.ports import Airflow, IntakeError, RowsDown
+from executor.control.quiet import Quiet
 from executor.control.reconciler import launch_of
 from executor.control.tracker import Tracked, Tracker
 from executor.identity import KIND_LABEL, LAUNCH_LABEL
@@ -34,6 +35,7 @@ class Adopter:
         self._tracker, self._airflow, self._judge, self._submit = tracker, airflow, judge, submit
         self._listed = asyncio.Event()
         self._unknown: dict[str, Adopted] = {}
+        self._quiet = Quiet()
         self._wake = asyncio.Event()
 
     def adopt(self, adopted: Sequence[Adopted]) -> None:
@@ -91,7 +93,8 @@ class Adopter:
         try:
             workloads = await self._airflow.rows.rebuild(lost)
         except RowsDown as error:
-            log.warning("The database does not answer, adoption waits: %s", error)
+            if self._quiet.due():
+                log.warning("The database does not answer, adoption waits: %s", error)
             await asyncio.sleep(ROWS_DOWN_DELAY)
             self._unknown.update({one.launch_id: one for one in lost if one.launch_id})
             self._wake.set()

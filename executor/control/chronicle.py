@@ -17,6 +17,7 @@ from pathlib import Path
 
 from executor.control.outbox import Outbox
 from executor.control.tracker import Tracked
+from executor.metrics import Metrics, NoMetrics
 from executor.model import Kind, Launch, LogEntry
 
 log = logging.getLogger(__name__)
@@ -29,20 +30,29 @@ class Chronicle:
     """base_folder: Airflow's base_log_folder, None writes no files; folder_mode: for folders made here, so that a
     worker under another user id can write its own log beside ours."""
 
-    def __init__(self, outbox: Outbox, base_folder: Path | None, folder_mode: int = 0o775) -> None:
+    def __init__(
+        self, outbox: Outbox, base_folder: Path | None, folder_mode: int = 0o775, metrics: Metrics | None = None
+    ) -> None:
         self._outbox = outbox
+        self._metrics = metrics or NoMetrics()
         self._base = base_folder
         self._mode = folder_mode
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="airflow-executor-log")
 
-    def say(self, tracked: Tracked, event: str, text: str, *, once: str = "", level: str = "info") -> None:
-        """A line about this launch; `once` names a reason that is told only the first time."""
+    def say(
+        self, tracked: Tracked, event: str, text: str, *, once: str = "", level: str = "info", common: bool = False
+    ) -> None:
+        """A line about this launch; `once` names a reason that is told only the first time.
+
+        common: all launches have this trouble, and the scheduler's own log needs no line for each of them.
+        """
         if once:
             if once in tracked.said:
                 return
             tracked.said.add(once)
         launch = tracked.launch
-        log.log(logging.getLevelName(level.upper()), "%s: %s: %s", launch, event, text)
+        self._metrics.count("told", {"event": event})
+        log.log(logging.DEBUG if common else logging.getLevelName(level.upper()), "%s: %s: %s", launch, event, text)
         if launch.kind is Kind.TASK:
             self._outbox.put(LogEntry(launch.key, event, text[:MAX_EXTRA]))
         self.write(launch, [_line(level, text)])

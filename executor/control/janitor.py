@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 TAIL_LINES = 2_000
 TAIL_BYTES = 64 * 1024
 CONCURRENCY = 32
+PATIENCE = 10.0
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -52,16 +53,23 @@ class Janitor:
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._jobs = Jobs("deleting a pod")
         self._busy: set[str] = set()  # uids: a pod is dealt with once
+        self._deleting: set[str] = set()
+        self._patient: dict[str, asyncio.Future[PodView | None]] = {}
 
     @property
     def pending(self) -> int:
         return len(self._jobs)
 
-    def retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool) -> None:
-        """The launch is settled: delete or keep its pod. clean: its log needs no saving."""
+    def retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool, patient: bool = False) -> None:
+        """The launch is settled: delete or keep its pod. clean: its log needs no saving.
+
+        patient: its worker has reported and is about to end by itself, which it gets PATIENCE for.
+        """
         if pod.metadata.uid not in self._busy:
             self._busy.add(pod.metadata.uid)
-            self._jobs.start(self._retire(launch, pod, clean=clean, failed=failed))
+            if is_alive(pod) and not patient:
+                self._deleting.add(pod.metadata.uid)
+            self._jobs.start(self._retire(launch, pod, clean=clean, failed=failed, patient=patient))
 
     def remove(self, pod: PodRef) -> None:
         """Delete this pod, whatever the policies say: its worker must not run."""
@@ -73,9 +81,23 @@ class Janitor:
         """The pod is being deleted, or is kept."""
         return uid in self._busy
 
+    def deletes(self, uid: str) -> bool:
+        """The pod is being deleted, or about to be."""
+        return uid in self._deleting
+
+    def notice(self, pod: PodView) -> None:
+        """Here is the pod now: perhaps the one whose end is waited for."""
+        waiting = self._patient.get(pod.metadata.uid)
+        if waiting is not None and not waiting.done() and not is_alive(pod):
+            waiting.set_result(pod)
+
     def forget(self, uid: str) -> None:
         """The watch saw the pod go."""
         self._busy.discard(uid)
+        self._deleting.discard(uid)
+        waiting = self._patient.get(uid)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def drain(self) -> None:
         """Wait for what is under way."""
@@ -85,8 +107,24 @@ class Janitor:
         """Give up what is still under way."""
         await self._jobs.cancel()
 
-    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool) -> None:
+    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool, patient: bool) -> None:
         ref = ref_of(pod)
+        last = await self._its_end(pod) if patient else pod
+        if last is not None:
+            await self._clear_away(launch, ref, last, clean=clean, failed=failed)
+
+    async def _its_end(self, pod: PodView) -> PodView | None:
+        """The pod when its worker has ended, or as it was if that takes too long; None if it has gone."""
+        uid = pod.metadata.uid
+        self._patient[uid] = asyncio.get_running_loop().create_future()
+        try:
+            return await asyncio.wait_for(self._patient[uid], PATIENCE)
+        except TimeoutError:
+            return pod
+        finally:
+            del self._patient[uid]
+
+    async def _clear_away(self, launch: Launch, ref: PodRef, pod: PodView, *, clean: bool, failed: bool) -> None:
         if is_alive(pod) or not self._policy.keeps(failed=failed):
             if not clean and base_started(pod):
                 await self._save_tail(launch, ref)
@@ -106,8 +144,10 @@ class Janitor:
             self._chronicle.write_tail(launch, pod.name, tail)
 
     async def _delete(self, pod: PodRef) -> None:
+        self._deleting.add(pod.uid)
         done = await self._insist(lambda: self._kube.delete_pod(pod), f"delete pod {pod.namespace}/{pod.name}")
         if not done:
+            self._deleting.discard(pod.uid)
             self._busy.discard(pod.uid)  # reconciliation comes back to it
 
     async def _insist(self, action: Callable[[], Awaitable[object]], what: str) -> bool:

@@ -17,7 +17,9 @@ from executor.control.chronicle import Chronicle
 from executor.control.janitor import Janitor
 from executor.control.outbox import Outbox
 from executor.control.ports import RowsDown, RowsPort
+from executor.control.quiet import Quiet
 from executor.control.tracker import Tracked, Tracker
+from executor.metrics import Metrics
 from executor.model import Event, LogEntry, Outcome, Settled
 from executor.observe.decide import (
     NOT_READ,
@@ -31,7 +33,7 @@ from executor.observe.decide import (
     Settle,
     decide,
 )
-from executor.observe.diagnosis import diagnose
+from executor.observe.diagnosis import PodClass, diagnose
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Judge:
         janitor: Janitor,
         chronicle: Chronicle,
         policy: Policy,
+        metrics: Metrics,
         relaunch: Callable[[Tracked, float], None],
         dequeue: Callable[[str], object],
     ) -> None:
@@ -59,9 +62,11 @@ class Judge:
         self._tracker, self._rows, self._outbox = tracker, rows, outbox
         self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
         self._relaunch, self._dequeue = relaunch, dequeue
+        self._metrics = metrics
         self._marked: dict[str, None] = {}
         self._to_read: dict[str, None] = {}
         self._timers: dict[tuple[Callable[[str], None], str], asyncio.TimerHandle] = {}
+        self._quiet = Quiet()
         self._wake = asyncio.Event()
         self._wake_reader = asyncio.Event()
 
@@ -119,7 +124,8 @@ class Judge:
         try:
             await self.read_and_look(wanted)
         except RowsDown as error:
-            log.warning("The database does not answer, %d decisions wait: %s", len(wanted), error)
+            if self._quiet.due():
+                log.warning("The database does not answer, %d decisions wait: %s", len(wanted), error)
             await asyncio.sleep(ROWS_DOWN_DELAY)
             for tracked in wanted:
                 self.want_row(tracked.launch.id)
@@ -129,10 +135,11 @@ class Judge:
 
         A row counts only if it was read after the last thing that was seen of the pod: else it is read again.
         """
-        seen = [(tracked.seen, tracked.present) for tracked in wanted]
+        seen, drains = [(tracked.seen, tracked.present) for tracked in wanted], self._outbox.drains
         rows = await self._rows.read([tracked.launch for tracked in wanted])
         for tracked, before in zip(wanted, seen, strict=True):
             launch_id = tracked.launch.id
+            tracked.read_at_drain = drains
             if (tracked.seen, tracked.present) == before:
                 self._look(launch_id, rows.get(launch_id))
             elif self._tracker.get(launch_id) is tracked:
@@ -169,6 +176,8 @@ class Judge:
         """Times of waiting count from when the present kind of waiting began."""
         cls = diagnose(tracked.seen, present=tracked.present, deleted_by_us=False).cls
         if tracked.cls is not cls:
+            if cls is PodClass.RUNNING and tracked.posted_at:
+                self._metrics.timing("posted_to_running", now - tracked.posted_at)
             tracked.cls, tracked.class_since = cls, now
 
     def _keep(self, tracked: Tracked, keep: Keep, now: float) -> None:
@@ -208,7 +217,7 @@ class Judge:
     def _clear_away(self, tracked: Tracked, why: Settle) -> None:
         failed = why.failed or not why.clean
         if tracked.present and tracked.seen is not None:
-            self._janitor.retire(tracked.launch, tracked.seen, clean=why.clean, failed=failed)
+            self._janitor.retire(tracked.launch, tracked.seen, clean=why.clean, failed=failed, patient=why.patient)
         elif tracked.pod is not None and tracked.seen is None:
             self._janitor.remove(tracked.pod)
 
@@ -226,14 +235,18 @@ class Judge:
         self._relaunch(tracked, delay)
 
     def _hand_over(self, tracked: Tracked, report: Report) -> None:
-        """Give the scheduler its event, unless the one it was given has not been taken yet; then confirm."""
+        """Give the scheduler its event, then confirm.
+
+        Again only if the row was read after the drain that followed the one which took the event: the scheduler handles
+        what a drain gave it before it drains again, and an event that comes twice could hit the next launch.
+        """
         launch = tracked.launch
         if report.outcome is Outcome.STARTED:
             tracked.started_reported = True
             self._outbox.put(Event(launch.key, launch.id, report.outcome, ""))
             return
         self._confirm_later(tracked)
-        if self._outbox.drains <= tracked.handed_at_drain:
+        if tracked.handed is not None and tracked.read_at_drain < tracked.handed_at_drain + 2:
             return
         if tracked.handed is None and report.outcome is Outcome.FAILED:
             self._chronicle.say(tracked, "pod failed", report.sentence, level="error")

@@ -29,10 +29,13 @@ from executor.control.work_queue import WorkQueue
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.identity import deployment_selector
 from executor.kube.port import KubePort
+from executor.metrics import Metrics, NoMetrics
 from executor.model import Adopted, Event, Launch, LogEntry, Outcome
-from executor.observe.decide import Policy, Settle
+from executor.observe.decide import Policy, Progress, Settle
 
 log = logging.getLogger(__name__)
+
+GAUGE_SECONDS = 10.0
 
 Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 
@@ -58,6 +61,7 @@ class MachinePlan:
     log_folder: Path | None = None
     log_folder_mode: int = 0o775
     now: Callable[[], datetime] = _utc_now
+    metrics: Metrics = field(default_factory=NoMetrics)
 
 
 class Machine:
@@ -65,9 +69,10 @@ class Machine:
 
     def __init__(self, plan: MachinePlan, kube: KubePort, outbox: Outbox, lease: Lease) -> None:
         self._airflow, self._outbox, self._kube = plan.airflow, outbox, kube
+        self._metrics = plan.metrics
         self.tracker = Tracker()
         self._queue = WorkQueue(jitter=lambda: random.uniform(0.8, 1.2))
-        self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode)
+        self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics)
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now)
         self._janitor = Janitor(kube, self._chronicle, plan.keep, lease)
         self._judge = self._build_judge(plan)
@@ -79,6 +84,7 @@ class Machine:
             selector=deployment_selector(plan.deployment),
             mark=self._judge.mark,
             on_complete=self._listed,
+            metrics=plan.metrics,
         )
         self._reconciler = self._build_reconciler(plan, lease)
         self._launcher = self._build_launcher(plan, lease)
@@ -92,6 +98,7 @@ class Machine:
             janitor=self._janitor,
             chronicle=self._chronicle,
             policy=plan.policy,
+            metrics=plan.metrics,
             relaunch=self._enqueue_again,
             dequeue=self._queue.discard,
         )
@@ -123,8 +130,9 @@ class Machine:
             lease=lease,
             pace=Pace(plan.create_qps),
             policy=plan.launch,
+            metrics=plan.metrics,
             on_posted=lambda tracked: self._judge.mark(tracked.launch.id),
-            remove=self._janitor.remove,
+            janitor=self._janitor,
             revalidate=self._reconciler.revalidate,
         )
 
@@ -137,6 +145,7 @@ class Machine:
             ("reader of rows", self._judge.run_reader),
             ("reconciler", self._reconciler.run),
             ("adopter", self._adopter.run),
+            ("gauges", self._gauge),
         ]
 
     def submit(self, workloads: Sequence[object]) -> None:
@@ -185,6 +194,17 @@ class Machine:
             "deletes under way": self._janitor.pending,
         }
 
+    async def _gauge(self) -> None:
+        """Until cancelled: what is in flight, for dashboards."""
+        while True:
+            now = asyncio.get_running_loop().time()
+            waiting = [now - t.queued_at for t in self.tracker if t.progress is Progress.WAITING]
+            self._metrics.gauge("launches", len(self.tracker))
+            self._metrics.gauge("waiting_to_be_posted", len(self._queue))
+            self._metrics.gauge("oldest_waiting", max(waiting, default=0.0))
+            self._metrics.gauge("pods", len(self.tracker.pods))
+            await asyncio.sleep(GAUGE_SECONDS)
+
     async def close(self, seconds: float) -> None:
         """Let what is under way finish, so that no Secret is left without its pods; then close the connections."""
         try:
@@ -193,8 +213,9 @@ class Machine:
                 await self._janitor.drain()
         except TimeoutError:
             log.info("Some creates or deletes were still under way at the end")
-        for part in (self._launcher, self._janitor, self._observer):
-            await part.close()
+        await self._launcher.close()
+        await self._janitor.close()
+        await self._observer.close()
         await asyncio.to_thread(self._chronicle.close)
         await self._kube.close()
 

@@ -19,6 +19,7 @@ from executor.control.tracker import Tracked, Tracker, pod_key
 from executor.errors import ApiError, NotFound
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
 from executor.kube.reflector import ReflectorDown, reflect
+from executor.metrics import Metrics
 from executor.observe.decide import Progress
 from executor.observe.pod_view import PodView
 
@@ -44,16 +45,23 @@ class Observer:
         selector: str,
         mark: Callable[[str], None],
         on_complete: Callable[[], None],
+        metrics: Metrics,
     ) -> None:
         """namespaces: None watches the whole cluster; on_complete: every namespace was listed once."""
         self._kube, self._tracker, self._janitor = kube, tracker, janitor
         self._selector, self._mark, self._on_complete = selector, mark, on_complete
+        self._metrics = metrics
         self._unlisted: set[str | None] = set(namespaces if namespaces is not None else (None,))
         self.namespaces: tuple[str | None, ...] = tuple(self._unlisted)
         self._confirming = asyncio.Semaphore(CONFIRM_CONCURRENCY)
         self._last_complaint: dict[str | None, float] = {}
         self._checks = Jobs("asking whether a pod is gone")
         self._in_doubt: set[str] = set()  # uids
+
+    @property
+    def complete(self) -> bool:
+        """Every namespace was listed at least once."""
+        return not self._unlisted
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -69,13 +77,17 @@ class Observer:
     def _apply(self, namespace: str | None, change: Change) -> None:
         match change:
             case PodChanged(pod):
-                self._marked(self._tracker.see(pod))
+                self._seen(pod)
             case PodGone(pod):
                 self._gone(pod)
             case Listed():
                 self._relist(namespace, change)
             case ReflectorDown(error=error):
                 self._complain(namespace, error)
+
+    def _seen(self, pod: PodView) -> None:
+        self._janitor.notice(pod)
+        self._marked(self._tracker.see(pod))
 
     def _marked(self, tracked: Tracked | None) -> None:
         if tracked is not None:
@@ -86,9 +98,10 @@ class Observer:
         self._marked(self._tracker.lose(pod))
 
     def _relist(self, namespace: str | None, listed: Listed) -> None:
+        self._metrics.count("lists")
         shown = {pod_key(pod) for pod in listed.pods}
         for pod in listed.pods:
-            self._marked(self._tracker.see(pod))
+            self._seen(pod)
         for key, pod in list(self._tracker.pods.items()):
             if key not in shown and namespace in (None, key[0]):
                 self._check(PodRef(*key, uid=pod.metadata.uid), pod)
@@ -133,7 +146,7 @@ class Observer:
             return False
         if self._silent(ref, last):
             if found is not None and found.metadata.uid == ref.uid:
-                self._marked(self._tracker.see(found))
+                self._seen(found)
             else:
                 self._really_gone(ref, last)
         return True

@@ -23,6 +23,7 @@ from executor.control.judge import ROWS_DOWN_DELAY, ROWS_PER_READ, Judge
 from executor.control.lease import Lease
 from executor.control.observer import Observer
 from executor.control.ports import RowsDown, RowsPort
+from executor.control.quiet import Quiet
 from executor.control.tracker import Tracked, Tracker, is_alive
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.identity import KIND_LABEL, LAUNCH_LABEL, SECRET_ANNOTATION, TI_LABEL
@@ -69,12 +70,13 @@ class Reconciler:
         self._tracker, self._rows, self._judge = tracker, rows, judge
         self._observer, self._janitor, self._secrets = observer, janitor, secrets
         self._lease, self._rhythm, self._now = lease, rhythm, now
+        self._quiet = Quiet()
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(self._rhythm.reconcile, self.reconcile))
-            group.create_task(self._every(self._rhythm.reconcile, self._callbacks.check))
+            group.create_task(self._every(self._rhythm.reconcile, self._check_callbacks))
             group.create_task(self._every(SWEEP_INTERVAL, self._sweep))
             if self._rhythm.freshen:
                 group.create_task(self._every(self._rhythm.freshen, self.freshen))
@@ -90,6 +92,11 @@ class Reconciler:
                 log.warning("The database does not answer, nothing is reconciled: %s", error)
             except Exception:
                 log.exception("A pass of the reconciler broke; the next one comes in %.0f s", seconds)
+
+    async def _check_callbacks(self) -> None:
+        """Not before all pods were listed: a callback whose pod cannot be seen is not without one."""
+        if self._observer.complete:
+            await self._callbacks.check()
 
     async def _sweep(self) -> None:
         living = [pod.metadata for pod in self._tracker.pods.values() if is_alive(pod)]
@@ -113,7 +120,8 @@ class Reconciler:
             try:
                 await self._judge.read_and_look(waiting[0])
             except RowsDown as error:
-                log.warning("The database does not answer after a freeze; nothing is posted until it does: %s", error)
+                if self._quiet.due():
+                    log.warning("The database does not answer after a freeze, nothing is posted until then: %s", error)
                 await asyncio.sleep(ROWS_DOWN_DELAY)
             else:
                 waiting.popleft()
@@ -136,9 +144,9 @@ class Reconciler:
     def _is_stray(self, pod: PodView) -> bool:
         """Launched by an executor of this deployment, old enough, and neither tracked here nor dealt with already."""
         created, labels = pod.metadata.creation_timestamp, pod.metadata.labels
-        if created is None or pod.metadata.deletion_timestamp is not None or not {LAUNCH_LABEL, TI_LABEL} <= set(labels):
+        if created is None or LAUNCH_LABEL not in labels or TI_LABEL not in labels:
             return False
-        if self._janitor.deals_with(pod.metadata.uid):
+        if pod.metadata.deletion_timestamp is not None or self._janitor.deals_with(pod.metadata.uid):
             return False
         old = self._now() - created > timedelta(seconds=4 * self._rhythm.lease)
         tracked = self._tracker.get(labels[LAUNCH_LABEL])

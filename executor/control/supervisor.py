@@ -50,6 +50,7 @@ class Supervisor:
         self._wake: asyncio.Event | None = None
         self._machine: Machine | None = None
         self._main: asyncio.Task[None] | None = None
+        self._stopping = False
         self._thread = threading.Thread(target=self._run_thread, name="airflow-pod-loop", daemon=True)
 
     # -- called by the scheduler's thread -------------------------------------------------------------------------
@@ -82,6 +83,7 @@ class Supervisor:
 
     def stop(self, timeout: float) -> bool:
         """End the loop; pods go on. False if it did not end in time."""
+        self._stopping = True
         if not self._thread.is_alive():
             return True
         self._call(self._cancel)
@@ -121,6 +123,8 @@ class Supervisor:
         """Keep the machine running: what breaks it is logged, and it goes on with what it knew."""
         self._main = asyncio.current_task()
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        if self._stopping:  # told to end before there was a loop to tell
+            return
         machine = Machine(self._plan, await self._connect(), self._outbox, self._lease)
         self._machine = machine
         self._wake.set()

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from executor.identity import ATTEMPT_ANNOTATION, LAUNCH_LABEL, TI_LABEL
+from executor.identity import ATTEMPT_ANNOTATION, KIND_LABEL, LAUNCH_LABEL, TI_LABEL
 from executor.kube.port import PodRef
-from executor.model import Adopted, Event, Launch
+from executor.model import Adopted, Event, Kind, Launch
 from executor.observe.decide import Facts, Progress
 from executor.observe.diagnosis import PodClass, base_end
 from executor.observe.pod_view import PodView
 
 PodKey = tuple[str, str]  # namespace, name
+Place = tuple[str, ...]  # dag, task, run, map index; of a callback its id
+K = TypeVar("K")
 
 
 def pod_key(pod: PodView) -> PodKey:
@@ -58,11 +61,13 @@ class Tracked:
     posted_at: float = 0.0
     namespace: str | None = None
     not_found: int = 0  # how often its namespace was missing
+    pushed_back: int = 0  # how often its create was to come back later
     reread: bool = False
     waiting: bool = True  # its row is kept fresh
     started_reported: bool = False
     handed: Event | None = None
     handed_at_drain: int = -1
+    read_at_drain: int = -1  # the scheduler's drains before its row was read last
     said: set[str] = field(default_factory=set)
 
     def facts(self, rivals: bool) -> Facts:
@@ -87,6 +92,7 @@ class Tracker:
         self._newest: dict[Hashable, str] = {}
         self.pods: dict[PodKey, PodView] = {}
         self._pods_of_ti: defaultdict[str, set[PodKey]] = defaultdict(set)
+        self._pods_at: defaultdict[Place, set[PodKey]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._launches)
@@ -115,6 +121,7 @@ class Tracker:
         key = pod_key(pod)
         self.pods[key] = pod
         self._pods_of_ti[pod.metadata.labels.get(TI_LABEL, "")].add(key)
+        self._pods_at[_place_of(pod)].add(key)
         return self._attach(pod, present=True)
 
     def lose(self, pod: PodView) -> Tracked | None:
@@ -124,10 +131,8 @@ class Tracker:
         if known is not None and known.metadata.uid != pod.metadata.uid:
             return self._attach(pod, present=False)  # its name is another pod's by now
         self.pods.pop(key, None)
-        ti_id = pod.metadata.labels.get(TI_LABEL, "")
-        self._pods_of_ti[ti_id].discard(key)
-        if not self._pods_of_ti[ti_id]:
-            del self._pods_of_ti[ti_id]
+        _remove(self._pods_of_ti, pod.metadata.labels.get(TI_LABEL, ""), key)
+        _remove(self._pods_at, _place_of(pod), key)
         return self._attach(pod, present=False)
 
     def _attach(self, pod: PodView, present: bool) -> Tracked | None:
@@ -157,11 +162,29 @@ class Tracker:
         mine = (tracked.pod.namespace, tracked.pod.name) if tracked.pod else None
         return any(pod_key(p) != mine and is_alive(p) for p in self.pods_of(tracked.launch.ti_id))
 
-    def terminating_older(self, tracked: Tracked) -> list[PodView]:
-        """Pods of earlier launches of this task instance that are being deleted but still alive."""
-        return [
-            p for p in self.pods_of(tracked.launch.ti_id) if p.metadata.deletion_timestamp is not None and is_alive(p)
-        ]
+    def living_at(self, launch: Launch) -> list[PodView]:
+        """Pods of any launch and any try of this task (a further try has another task instance id)."""
+        pods = (self.pods[key] for key in self._pods_at.get(_place_of_launch(launch), ()))
+        return [pod for pod in pods if is_alive(pod)]
+
+
+def _place_of(pod: PodView) -> Place:
+    notes = pod.metadata.annotations
+    if KIND_LABEL in pod.metadata.labels:
+        return (notes.get("task_instance_id", ""),)
+    return *(notes.get(name, "") for name in ("dag_id", "task_id", "run_id")), notes.get("map_index", "-1")
+
+
+def _place_of_launch(launch: Launch) -> Place:
+    if launch.kind is Kind.CALLBACK:
+        return (launch.ti_id,)
+    return launch.dag_id, launch.task_id, launch.run_id, str(launch.map_index)
+
+
+def _remove(index: defaultdict[K, set[PodKey]], at: K, key: PodKey) -> None:
+    index[at].discard(key)
+    if not index[at]:
+        del index[at]
 
 
 def _is_current(tracked: Tracked, pod: PodView) -> bool:

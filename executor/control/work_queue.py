@@ -22,6 +22,7 @@ UNPLACED = ""  # lane of launches whose namespace is not known yet
 class _Entry:
     rank: tuple[int, int]  # -priority, age
     launch_id: str = field(compare=False)
+    ticket: int = field(compare=False)  # of the `put` that made this entry; an older one's entry is stale
 
 
 @dataclass(slots=True)
@@ -44,10 +45,10 @@ class WorkQueue:
     def __init__(self, jitter: Callable[[], float]) -> None:
         """jitter: a factor about 1 by which a hold is stretched."""
         self._lanes: dict[str, Lane] = {UNPLACED: Lane()}
-        self._where: dict[str, str] = {}
+        self._where: dict[str, tuple[str, int]] = {}  # lane and ticket
         self._ranks: dict[str, tuple[int, int]] = {}
-        self._not_before: list[tuple[float, str, str]] = []
-        self._ages = itertools.count()
+        self._not_before: list[tuple[float, int, str, str]] = []  # time, ticket, launch id, lane
+        self._ages, self._tickets = itertools.count(), itertools.count()
         self._jitter = jitter
 
     def __len__(self) -> int:
@@ -60,11 +61,12 @@ class WorkQueue:
         """Add, or move to another lane; a launch that was here before keeps its age."""
         self.discard(launch_id, forget=False)
         rank = self._ranks.setdefault(launch_id, (-priority, next(self._ages)))
-        self._where[launch_id] = lane
+        ticket = next(self._tickets)
+        self._where[launch_id] = lane, ticket
         if not_before > 0:
-            heapq.heappush(self._not_before, (not_before, launch_id, lane))
+            heapq.heappush(self._not_before, (not_before, ticket, launch_id, lane))
         else:
-            heapq.heappush(self.lane(lane).heap, _Entry(rank, launch_id))
+            heapq.heappush(self.lane(lane).heap, _Entry(rank, launch_id, ticket))
 
     def discard(self, launch_id: str, *, forget: bool = True) -> bool:
         """Take out, wherever it is; False if it was not there. Its heap entry is skipped later."""
@@ -146,10 +148,10 @@ class WorkQueue:
             heapq.heappop(lane.heap)
 
     def _is_live(self, entry: _Entry, name: str) -> bool:
-        return self._where.get(entry.launch_id) == name and self._ranks.get(entry.launch_id) == entry.rank
+        return self._where.get(entry.launch_id) == (name, entry.ticket)
 
     def _ripen(self, now: float) -> None:
         while self._not_before and self._not_before[0][0] <= now:
-            _, launch_id, name = heapq.heappop(self._not_before)
-            if self._where.get(launch_id) == name:
-                heapq.heappush(self.lane(name).heap, _Entry(self._ranks[launch_id], launch_id))
+            _, ticket, launch_id, name = heapq.heappop(self._not_before)
+            if self._where.get(launch_id) == (name, ticket):
+                heapq.heappush(self.lane(name).heap, _Entry(self._ranks[launch_id], launch_id, ticket))

@@ -6,6 +6,7 @@ DEMO_HOST (the address under which its pods reach this machine).
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,10 +22,11 @@ from executor.demo.board import Board
 from executor.demo.cluster import Cluster
 from executor.demo.expected import EXPECTED, dag_ids
 from executor.demo.home import AirflowHome, state_directory
+from executor.demo.migration import MigrationError
 from executor.demo.place import Place, local_place, place_of
 from executor.demo.pod_template import with_sidecar, worker_pod, write_pod_template
 from executor.demo.pods import PodWatch
-from executor.demo.processes import wait_until
+from executor.demo.processes import NotReadyError, wait_until
 from executor.demo.show import Screen
 from executor.demo.stack import FINISHED_RUN, AirflowStack
 from executor.demo.verdict import Verdict, judge
@@ -43,15 +45,34 @@ def main() -> int:
     """Run the demo; return the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     screen = Screen(datetime.now(UTC))
-    directory = state_directory() / "demo"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
     try:
-        with _place(directory) as place:
+        with _own_directory() as directory, _place(directory) as place:
             return _run(place, directory, screen)
+    except (NotReadyError, MigrationError, TimeoutError) as error:
+        screen.say(f"The demo could not start: {error}")
+        return 1
     except KeyboardInterrupt:
         screen.say("stopped")
         return 130
+
+
+@contextmanager
+def _own_directory() -> Iterator[Path]:
+    """Hold an empty directory for this run; its content stays afterwards, until the next run.
+
+    Raises:
+        NotReadyError: another demo of this checkout is running.
+    """
+    directory = state_directory() / "demo"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotReadyError("another demo of this checkout is running; stop it first") from None
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        yield directory
 
 
 @contextmanager
@@ -63,6 +84,7 @@ def _place(directory: Path) -> Iterator[Place]:
 def _run(place: Place, directory: Path, screen: Screen) -> int:
     cluster = place.cluster
     screen.say(f"cluster: {cluster.server}, namespace {place.namespace} ({place.what})")
+    screen.say("starting Airflow: api-server, scheduler, dag-processor, triggerer (about ten seconds)")
     home = _make_home(place, directory)
     cluster.put_secret(SECRET, SECRET_VALUES, place.namespace)
     environment = {"DEMO_TEMPLATES": str(directory)}

@@ -42,6 +42,11 @@ class Cluster:
         """The API server's URL."""
         return str(self._section("clusters", "cluster")["server"])
 
+    def close(self) -> None:
+        """Close the connections; `core` opens new ones, with what the kubeconfig says then."""
+        if "core" in self.__dict__:
+            self.__dict__.pop("core").api_client.close()
+
     def ensure_namespace(self, name: str) -> None:
         """Make a namespace, unless it is there."""
         with _accepting(_CONFLICT):
@@ -125,22 +130,27 @@ class LocalCluster(Cluster):
 
     def stop(self) -> None:
         """Stop the server, its nodes and every container."""
+        self.close()
         if self._child:
             self._child.stop()
 
     def admin(self, switch: str, **values: Any) -> Any:
-        """POST to one of the server's switches for tests, `/localcluster/<switch>`; return its answer."""
-        answer = self._http.post(f"/localcluster/{switch}", json=values)
-        if answer.is_error:
-            raise RuntimeError(f"/localcluster/{switch}: {answer.status_code} {answer.text}")
-        return answer.json() if answer.content else None
+        """Turn one of the server's switches (`executor.localcluster.admin` lists them); return its answer."""
+        return self._ask("POST", switch, values)
 
-    @cached_property
-    def _http(self) -> httpx.Client:
+    def requests(self) -> Any:
+        """Return how many requests there were since the start (or `admin("reset")`), by verb and resource."""
+        return self._ask("GET", "requests")
+
+    def _ask(self, method: str, switch: str, body: Mapping[str, Any] | None = None) -> Any:
         authority = self._section("clusters", "cluster").get("certificate-authority-data")
         verify = ssl.create_default_context(cadata=b64decode(authority).decode()) if authority else True
         headers = {"Authorization": f"Bearer {self._section('users', 'user')['token']}"}
-        return httpx.Client(base_url=self.server, headers=headers, verify=verify, trust_env=False, timeout=30)
+        with httpx.Client(base_url=self.server, verify=verify, trust_env=False, timeout=30) as http:
+            answer = http.request(method, f"/localcluster/{switch}", json=body, headers=headers)
+        if answer.is_error:
+            raise RuntimeError(f"/localcluster/{switch}: {answer.status_code} {answer.text}")
+        return answer.json() if answer.content else None
 
     def _command(self) -> Sequence[str]:
         options = ("--kubeconfig", str(self.kubeconfig), "--state", str(self.state), "--with-parent")

@@ -1,7 +1,7 @@
 """A watch of our own on pods: what the cluster really ran, seen beside the executor and not through it.
 
 A thread with a loop of its own lists, then watches, and keeps one `SeenPod` per uid for ever. Nothing is asked of the
-executor. A pod that came and went while the watch was cut would be missed; `gaps` counts those cuts.
+executor. A pod that came and went while history was lost (410) would be missed; `gaps` counts those times.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LAUNCH_LABEL = "airflow-launch"
-_GONE = 410
 _PAUSE = 0.5
+_TLS_GOODBYE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +67,38 @@ class SeenPod:
 class PodWatch:
     """Watches all pods of some namespaces (all namespaces if none is named). Use as a context manager."""
 
-    def __init__(self, kubeconfig: Path, *namespaces: str) -> None:
+    def __init__(self, kubeconfig: Path, *namespaces: str, list_timeout: float = 30) -> None:
         self._kubeconfig = kubeconfig
+        self._list_timeout = list_timeout
         self._namespaces = namespaces or ("",)
         self._seen: dict[str, SeenPod] = {}
         self._changed = threading.Condition()
         self._listed: set[str] = set()
+        self._versions: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="pod-watch", daemon=True)
         self.gaps = 0
 
     def __enter__(self) -> PodWatch:
         self._thread.start()
-        self._await("the first list of pods", lambda: self._listed == set(self._namespaces) or None, 30)
+        try:
+            self._await(
+                "the first list of pods", lambda: self._listed == set(self._namespaces) or None, self._list_timeout
+            )
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(self._loop)])
+        self.stop()
+
+    def stop(self) -> None:
+        """End the thread; what was seen stays."""
+        with suppress(RuntimeError):  # the loop is closed: the thread has ended by itself
+            self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(self._loop)])
         self._thread.join(10)
 
     def pods(self, launch: str | None = None) -> list[SeenPod]:
@@ -133,42 +147,48 @@ class PodWatch:
 
     async def _main(self) -> None:
         api_client = await config.new_client_from_config(config_file=str(self._kubeconfig))
-        async with api_client:
-            await asyncio.gather(*(self._follow(client.CoreV1Api(api_client), name) for name in self._namespaces))
+        try:
+            async with api_client:
+                await asyncio.gather(*(self._follow(client.CoreV1Api(api_client), name) for name in self._namespaces))
+        finally:
+            # TLS connections need a moment of the loop to close (aiohttp, "Graceful Shutdown").
+            await asyncio.sleep(_TLS_GOODBYE)
 
     async def _follow(self, core: Any, namespace: str) -> None:
-        """List, then watch, for ever; after a cut, list again."""
+        """List, then watch, for ever; a cut connection is taken up where it was, a refusal (410) ends in a new list."""
         while True:
             try:
-                version = await self._list(core, namespace)
-                while version:
-                    version = await self._stream(core, namespace, version)
-            except (aiohttp.ClientError, TimeoutError, client.ApiException) as error:
-                log.info("pod watch: %s; listing again", error)
-                self.gaps += namespace in self._listed
+                if namespace not in self._versions:
+                    await self._list(core, namespace)
+                await self._stream(core, namespace)
+            except client.ApiException as error:
+                log.info("pod watch: %s %s; listing again", error.status, error.reason)
+                self.gaps += self._versions.pop(namespace, None) is not None
+                await asyncio.sleep(_PAUSE)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                log.info("pod watch: %s; going on from the last version", error)
                 await asyncio.sleep(_PAUSE)
 
-    async def _list(self, core: Any, namespace: str) -> str:
-        answer = await _pods(core, namespace, _request_timeout=30)
-        document = json.loads(await answer.read())
-        if answer.status >= 400:
-            raise client.ApiException(status=answer.status, reason=document.get("message"))
+    async def _list(self, core: Any, namespace: str) -> None:
+        async with await _pods(core, namespace, _request_timeout=30) as answer:
+            _require_success(answer.status, namespace)
+            document = json.loads(await answer.read())
+        self._versions[namespace] = document["metadata"]["resourceVersion"]
         self._take_list(namespace, document["items"])
-        return str(document["metadata"]["resourceVersion"])
 
-    async def _stream(self, core: Any, namespace: str, version: str) -> str:
-        """Follow one watch to its end; return the version to go on from, "" to list again."""
-        answer = await _pods(
-            core, namespace, watch=True, resource_version=version, allow_watch_bookmarks=True, _request_timeout=600
-        )
-        async for line in answer.content:
-            event = json.loads(line)
-            if event["type"] == "ERROR" or "metadata" not in event["object"]:
-                return ""
-            version = event["object"]["metadata"]["resourceVersion"]
-            if event["type"] != "BOOKMARK":
-                self._take(event["object"], deleted=event["type"] == "DELETED")
-        return "" if answer.status == _GONE else version
+    async def _stream(self, core: Any, namespace: str) -> None:
+        """Follow one watch to its end, which servers put after some minutes."""
+        options = {"watch": True, "allow_watch_bookmarks": True, "_request_timeout": 600}
+        answer = await _pods(core, namespace, resource_version=self._versions[namespace], **options)
+        async with answer:
+            _require_success(answer.status, namespace)
+            async for line in answer.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise client.ApiException(status=event["object"].get("code"), reason=event["object"].get("message"))
+                self._versions[namespace] = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    self._take(event["object"], deleted=event["type"] == "DELETED")
 
     def _take_list(self, namespace: str, items: Iterable[dict[str, Any]]) -> None:
         present = {item["metadata"]["uid"]: item for item in items}
@@ -195,6 +215,12 @@ class PodWatch:
                 deleted_at=old.deleted_at or (now if deleted else None),
             )
             self._changed.notify_all()
+
+
+def _require_success(status: int, namespace: str) -> None:
+    """Raise ApiException for any refusal."""
+    if status >= 400:
+        raise client.ApiException(status=status, reason=f"pods of namespace {namespace or '(all)'}")
 
 
 async def _pods(core: Any, namespace: str, **options: Any) -> Any:

@@ -7,13 +7,15 @@ main thread. Stopping goes to the whole process group: SIGTERM, then SIGKILL aft
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,7 @@ from typing import TypeVar
 STOP_GRACE = 8.0
 
 T = TypeVar("T")
+_PORTS = range(18_000, 32_000)
 _LAUNCHER = Path(__file__).with_name("die_with_parent.py")
 
 
@@ -29,12 +32,22 @@ class NotReadyError(RuntimeError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different TCP ports that nobody listens on at 127.0.0.1 right now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Return `count` different TCP ports that nobody listens on at 127.0.0.1 right now.
+
+    From below the range that Linux hands out to outgoing connections (net.ipv4.ip_local_port_range), so that none of
+    them is taken by one before it is listened on.
+    """
+    candidates = random.sample(_PORTS, k=len(_PORTS))
+    free = (port for port in candidates if _is_free(port))
+    return list(islice(free, count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def wait_until(what: str, probe: Callable[[], T | None], timeout: float, pause: float = 0.2) -> T:

@@ -4,9 +4,11 @@
 ``latency``         ``{"milliseconds": 300}``: delay of every answer (not of watch events)
 ``forbid``          ``{"namespace": "x", "forbidden": true}``: every verb there is 403; ``false`` ends it
 ``fail``            ``{"verb": "create", "resource": "pods", "status": 500, "count": 3}``, optionally ``namespace``,
-                    ``message``, ``reason``: the next requests of that kind fail; ``pods/binding`` names a subresource
+                    ``message``, ``reason``: the next requests of that kind fail; ``pods/binding`` names a subresource;
+                    with ``"lost": true`` they are carried out and the connection is cut instead of an answer
 ``unreachable``     ``{"seconds": 10, "hang": false}``: connections are cut, at once or after hanging for that time
 ``drop-watches``    ``{}``: every open watch is cut
+``freeze-watches``  ``{"seconds": 10}``: watches stay open and say nothing for that time
 ``compact``         ``{}``: the history is forgotten, older versions are 410
 ``reset``           ``{}``: no fault any more, and the counters at zero
 ==================  =================================================================================================
@@ -14,11 +16,12 @@
 ``GET /localcluster/requests`` counts the requests since the start or the last reset, by verb and resource.
 The endpoint needs the token like any other and is never delayed or cut itself. The cluster's own node agents and
 scheduler have a token of their own: ``unreachable`` and ``drop-watches`` hit them too, the other switches and the
-counters concern outside clients only.
+counters concern outside clients only. A delayed write happens at once, and only its answer is late.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -40,6 +43,10 @@ class _Latency(msgspec.Struct, forbid_unknown_fields=True):
 class _Forbid(msgspec.Struct, forbid_unknown_fields=True):
     namespace: str
     forbidden: bool = True
+
+
+class _Freeze(msgspec.Struct, forbid_unknown_fields=True):
+    seconds: float
 
 
 class _Unreachable(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,6 +80,11 @@ def _drop_watches(cluster: Cluster, body: bytes) -> Json:
     return {"dropped": cluster.faults.drop_watches()}
 
 
+def _freeze_watches(cluster: Cluster, body: bytes) -> Json:
+    cluster.faults.frozen_until = time.monotonic() + msgspec.json.decode(body, type=_Freeze).seconds
+    return {}
+
+
 def _compact(cluster: Cluster, body: bytes) -> Json:
     cluster.store.compact()
     return {"resourceVersion": str(cluster.store.version)}
@@ -80,7 +92,7 @@ def _compact(cluster: Cluster, body: bytes) -> Json:
 
 def _reset(cluster: Cluster, body: bytes) -> Json:
     faults = cluster.faults
-    faults.latency, faults.unreachable_until = 0.0, 0.0
+    faults.latency = faults.unreachable_until = faults.frozen_until = 0.0
     faults.forbidden.clear()
     faults.failures.clear()
     faults.requests.clear()
@@ -93,6 +105,7 @@ _SWITCHES: dict[str, Callable[[Cluster, bytes], Json]] = {
     "fail": _fail,
     "unreachable": _unreachable,
     "drop-watches": _drop_watches,
+    "freeze-watches": _freeze_watches,
     "compact": _compact,
     "reset": _reset,
 }

@@ -19,6 +19,7 @@ from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.status import ApiError
 
 USER = "local"
+_LOOK_SECONDS = 0.1
 _REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -35,15 +36,19 @@ _REASONS = {
 
 
 class Failure(msgspec.Struct, forbid_unknown_fields=True):
-    """Answers for the next ``count`` requests of a verb and resource, in one namespace or in all."""
+    """What happens to the next ``count`` requests of a verb and resource, in one namespace or in all.
+
+    They are answered with ``status``, or, when ``lost``, carried out and their answer never arrives.
+    """
 
     verb: str
     resource: str
-    status: int
+    status: int = 500
     count: int = 1
     namespace: str = ""
     message: str = ""
     reason: str = ""
+    lost: bool = False
 
     def matches(self, info: RequestInfo) -> bool:
         same_place = not self.namespace or self.namespace == info.namespace
@@ -65,9 +70,10 @@ class Faults:
     requests: Counter[str] = field(default_factory=Counter)
     unreachable_until: float = 0.0
     hang: bool = False
+    frozen_until: float = 0.0
 
-    def check(self, info: RequestInfo) -> None:
-        """Count the request and raise the refusal that is due for it, if any."""
+    def check(self, info: RequestInfo) -> bool:
+        """Count the request and raise the refusal that is due for it; returns whether its answer is to be lost."""
         self.requests[f"{info.verb} {info.attribute}"] += 1
         namespace = info.name if info.resource.plural == "namespaces" else info.namespace
         if namespace in self.forbidden:
@@ -75,7 +81,10 @@ class Faults:
         for failure in self.failures:
             if failure.matches(info):
                 failure.count -= 1
+                if failure.lost:
+                    return True
                 raise failure.error()
+        return False
 
     @contextmanager
     def cuttable(self, transport: asyncio.Transport | None) -> Iterator[None]:
@@ -100,6 +109,11 @@ class Faults:
         self.unreachable_until, self.hang = time.monotonic() + seconds, hang
         if not hang:
             self.drop_watches()
+
+    async def thaw(self) -> None:
+        """Wait while watches are frozen: their connections are open and say nothing."""
+        while (left := self.frozen_until - time.monotonic()) > 0:  # noqa: ASYNC110, a reset may end it early
+            await asyncio.sleep(min(left, _LOOK_SECONDS))
 
     async def reachable(self) -> bool:
         """Whether a request that came now is answered; waits where requests hang."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -49,14 +50,21 @@ async def list_objects(cluster: Cluster, request: web.Request, info: RequestInfo
     return web.Response(body=listing.encode_page(info, found), content_type=JSON_TYPE)
 
 
-async def watch(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    """Stream events until the time of the watch is over, the client leaves or the connection is cut."""
+async def watch(
+    cluster: Cluster, request: web.Request, info: RequestInfo, may_speak: Callable[[], Awaitable[None]] | None = None
+) -> web.StreamResponse:
+    """Stream events until the time of the watch is over, the client leaves or the connection is cut.
+
+    ``may_speak`` is awaited before each piece: it holds the watch while a switch freezes it.
+    """
     plan = watching.plan(cluster.store, info)
     if _table_wanted(request):
         plan = replace(plan, render=partial(_event_table, request, info))
     answer = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
     await answer.prepare(request)
     async for piece in watching.stream(cluster.store, plan):
+        if may_speak is not None:
+            await may_speak()
         await answer.write(piece)
     await answer.write_eof()
     return answer

@@ -117,12 +117,13 @@ class ApiServer:
         if (known := discovery.answer(request)) is not None:
             return known
         info = parse(request.method, request.path, request.query)
-        if not inner:
-            self.cluster.faults.check(info)
+        faults = self.cluster.faults
+        lose_answer = not inner and faults.check(info)
         if info.verb == "watch":
-            with self.cluster.faults.cuttable(request.transport):
-                return await reading.watch(self.cluster, request, info)
-        return await _verb(info)(self.cluster, request, info)
+            with faults.cuttable(request.transport):
+                return await reading.watch(self.cluster, request, info, None if inner else faults.thaw)
+        answer = await _verb(info)(self.cluster, request, info)
+        return _cut(request) if lose_answer else answer
 
 
 def _verb(info: RequestInfo) -> Verb:

@@ -112,7 +112,7 @@ class PodBuilder:
         namespace = self._namespace(pod, layers)
         ours = identity_patch(request, namespace)
         manifest = with_identity(pod, ours, index)
-        layers.append(Layer(IDENTITY, ours))
+        layers.append(Layer(IDENTITY, _without_namespace(ours)))
         provenance = Provenance(tuple(layers), manifest)
         missing = container_without_image(manifest)
         if missing:
@@ -126,7 +126,14 @@ class PodBuilder:
         if namespace_problem(namespace, self._settings.allowed_namespaces):
             layer = CONFIGURATION if named is None else Provenance(tuple(layers), pod).layer_of("metadata.namespace")
             _refuse_namespace(namespace, self._settings.allowed_namespaces, layer)
+        if named is None:
+            layers.append(Layer(CONFIGURATION, {"metadata": {"namespace": namespace}}))
         return str(namespace)
+
+
+def _without_namespace(ours: JsonMap) -> JsonMap:
+    """The namespace is another layer's word, which the identity only repeats: people change it where it was said."""
+    return {**ours, "metadata": {key: value for key, value in ours["metadata"].items() if key != "namespace"}}
 
 
 def finalize(manifest: JsonMap, request: PodRequest) -> JsonMap:

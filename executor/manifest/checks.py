@@ -63,7 +63,7 @@ def namespace_problem(namespace: Any, allowed: frozenset[str] | None) -> tuple[s
         names = ", ".join(sorted(allowed))
         return (
             f"is {namespace}, where this executor runs no pods",
-            f"use one of {names}, or add it to the configuration",
+            f"use one of {names}, or add it to multi_namespace_mode_namespace_list, with multi_namespace_mode",
         )
     return None
 

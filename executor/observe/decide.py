@@ -101,6 +101,7 @@ class Settle:
     delete: bool = True
     clean: bool = True
     failed: bool = False
+    patient: bool = False  # its worker is about to end by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,18 @@ def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy)
         return None
     delete = not another_job_owns(facts.launch, row, policy.job_id)
     failed = row is not None and row.state in ("failed", "up_for_retry")
-    return Settle(_superseded_sentence(row), delete=delete, clean=_left_nothing(found), failed=failed)
+    patient = _is_wrapping_up(facts.launch, found, row)
+    return Settle(_superseded_sentence(row), delete, clean=_left_nothing(found), failed=failed, patient=patient)
+
+
+def _is_wrapping_up(launch: Launch, found: Diagnosis, row: Row | None) -> bool:
+    """The worker runs and its row has a state of the same try: it has just reported, and closes files and logs.
+
+    To be deleted now would reach the task's `on_kill` (Airflow `sdk/execution_time/task_runner.py`), which for a task
+    that was deferred stops the very job that its trigger waits for.
+    """
+    running = found.cls is PodClass.RUNNING and not found.disrupted
+    return running and row is not None and (row.ti_id, row.try_number) == (launch.ti_id, launch.try_number)
 
 
 def _superseded_sentence(row: Row | None) -> str:

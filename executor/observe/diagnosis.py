@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from executor.observe.last_words import last_words
 from executor.observe.pod_view import Condition, ContainerStatus, PodView, Terminated
 
 BASE = "base"
@@ -171,8 +172,8 @@ def _lifetime(end: Terminated) -> str:
 
 
 def _message(end: Terminated) -> str:
-    text = end.message.strip()
-    return f" Its last words: {text[-1500:]}" if text else ""
+    text = last_words(end.message)
+    return f" Its last words: {text}" if text else ""
 
 
 def _failed_without_base(pod: PodView, disruption: str) -> Diagnosis:
@@ -185,7 +186,8 @@ def _failed_without_base(pod: PodView, disruption: str) -> Diagnosis:
         text = f"{_where(pod)}: init container {init.name} {_how(end)}, so the task was never started.{_message(end)}"
         return Diagnosis(PodClass.ERROR, text, end.reason)
     detail = f"{pod.status.reason or 'no reason given'}: {pod.status.message or 'no message'}"
-    return Diagnosis(PodClass.ERROR, f"{_where(pod)} failed before its task started ({detail}).", pod.status.reason)
+    when = "while its task was running" if base_started(pod) else "before its task started"
+    return Diagnosis(PodClass.ERROR, f"{_where(pod)} failed {when} ({detail}).", pod.status.reason)
 
 
 def _init_failed(status: ContainerStatus) -> bool:

@@ -75,7 +75,16 @@ def start_server(folder: Path, *options: str) -> Server:
     places = ["--kubeconfig", str(kubeconfig), "--state", str(folder / "state")]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "executor.localcluster", "--node", "local=8:4Gi", *places, *options],
+            [
+                sys.executable,
+                "-m",
+                "executor.localcluster",
+                "--with-parent",
+                "--node",
+                "local=8:4Gi",
+                *places,
+                *options,
+            ],
             stdout=output,
             stderr=output,
         )

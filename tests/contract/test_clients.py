@@ -33,6 +33,29 @@ async def test_create_read_list_delete(core: client.CoreV1Api, api: Api) -> None
     assert caught.value.status == 404
 
 
+async def test_patches_of_the_client(core: client.CoreV1Api, api: Api) -> None:
+    await core.create_namespaced_pod(api.namespace, pod("a"))
+    patched = await core.patch_namespaced_pod("a", api.namespace, {"metadata": {"labels": {"done": "true"}}})
+    assert patched.metadata.labels == {"done": "true"}
+    operations = [{"op": "remove", "path": "/metadata/labels/done"}]
+    assert not (await core.patch_namespaced_pod("a", api.namespace, operations)).metadata.labels
+
+
+async def test_models_are_read_and_written_back(core: client.CoreV1Api, api: Api) -> None:
+    spec = client.V1PodSpec(
+        containers=[client.V1Container(name="base", image="registry.example/none:1")],
+        scheduling_gates=[client.V1PodSchedulingGate(name="example.com/contract")],
+    )
+    body = client.V1Pod(metadata=client.V1ObjectMeta(name="a"), spec=spec)
+    made = await core.create_namespaced_pod(api.namespace, body, field_validation="Strict")
+    made.metadata.annotations = {"note": "y"}
+    replaced = await core.replace_namespaced_pod("a", api.namespace, made, field_validation="Strict")
+    assert replaced.metadata.annotations == {"note": "y"}
+    assert replaced.metadata.uid == made.metadata.uid
+    grace = client.V1DeleteOptions(grace_period_seconds=0, preconditions=client.V1Preconditions(uid=made.metadata.uid))
+    await core.delete_namespaced_pod("a", api.namespace, body=grace)
+
+
 async def test_watch_by_the_synchronous_client(core: client.CoreV1Api, api: Api, kubeconfig: Path) -> None:
     version = await api.version()
     await core.create_namespaced_pod(api.namespace, pod("a"))

@@ -4,13 +4,11 @@ Run as ``python -I -S container_main.py SOCKET_FD``. Each message on the socket 
 JSON of `spec.ContainerSpec`, the status pipe, standard output, standard error. Standard library only, and nothing of
 this package: it is forked for every container and must stay small.
 
-Protocol on the status pipe (lines of JSON): ``{"launcher": pid}`` and ``{"pid": pid of the container}``, then end of
-file once the program runs, or ``{"error": "setup" | "exec", "message": text}`` where it could not be started. Both
-processes are children of the agent, which waits for them itself.
+Lines on the status pipe: ``{"launcher": pid}``, ``{"pid": pid of the container}``, then end of file once the program
+runs, or ``{"error": "setup" | "exec", "message": text}``. The agent is the parent of both and waits for them itself.
 
 Invariants: nothing is written to this machine's own files (every root is an overlay whose upper directory is the
-container's own), and the container dies with the agent (parent-death signal), so no process is ever left behind.
-Not a security boundary: devices, network and users are this machine's.
+container's own); the container dies with the agent (parent-death signal). Not a security boundary.
 """
 
 from __future__ import annotations
@@ -25,8 +23,7 @@ import sys
 from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
-CLONE_PARENT, CLONE_NEWNS, CLONE_NEWUTS = 0x8000, 0x20000, 0x4000000
-CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+CLONE_PARENT, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWUSER, CLONE_NEWPID = 0x8000, 0x20000, 1 << 26, 1 << 28, 1 << 29
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
     1,
     2,
@@ -37,8 +34,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
     16384,
     1 << 18,
 )
-MNT_DETACH = 2
-PR_SET_PDEATHSIG = 1
+MNT_DETACH, PR_SET_PDEATHSIG = 2, 1
 SYSCALLS = {"x86_64": {"clone": 56, "pivot_root": 155}, "aarch64": {"clone": 220, "pivot_root": 41}}
 # statvfs flag -> mount flag: a read-only remount in a user namespace must repeat the flags that are locked
 KEPT_FLAGS = {2: MS_NOSUID, 4: MS_NODEV, 8: MS_NOEXEC, 1024: 1024, 2048: 2048, 4096: 1 << 21}
@@ -89,11 +85,8 @@ def mount_root(spec: dict[str, Any]) -> None:
     if spec["layers"][0]["target"] != "/":
         mount("root", root, "tmpfs", 0, "mode=755")
     for number, layer in enumerate(spec["layers"]):
-        try:
+        with suppress(OSError) if layer["target"] != "/" else nullcontext():
             mount_layer(spec, layer, root + layer["target"].rstrip("/"), str(number))
-        except OSError:
-            if layer["target"] == "/":
-                raise
 
 
 def mount_layer(spec: dict[str, Any], layer: dict[str, str], target: str, number: str) -> None:
@@ -129,11 +122,9 @@ def mount_overlay(spec: dict[str, Any], lower: str, target: str, number: str) ->
 def make_mountpoint(path: str, directory: bool) -> None:
     if os.path.lexists(path):
         return
-    if directory:
-        os.makedirs(path, exist_ok=True)
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    os.makedirs(path if directory else os.path.dirname(path), exist_ok=True)
+    if not directory:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
 def bind(source: str, target: str, read_only: bool) -> None:

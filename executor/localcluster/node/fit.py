@@ -103,17 +103,23 @@ def _sentence(reasons: Counter[str], count: int, unnumbered: bool) -> str:
 
 def misfits(spec: Json, asked: Amounts, node: NodeRoom) -> list[str]:
     """Why a pod does not fit a node; of the scheduler's plugins, in their order, the first that objects speaks."""
+    objection = _objection(spec, node)
+    if objection:
+        return [objection]
+    return [f"Insufficient {name}" for name, amount in asked.items() if amount and amount > _free(node, name)]
+
+
+def _objection(spec: Json, node: NodeRoom) -> str | None:
     cordoned = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
     if node.unschedulable and not _tolerated(cordoned, spec):
-        return ["node(s) were unschedulable"]
-    for taint in _taints(node):
-        if taint["effect"] != "PreferNoSchedule" and not _tolerated(taint, spec):
-            return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value') or ''}}}"]
+        return "node(s) were unschedulable"
+    hard = [taint for taint in _taints(node) if taint["effect"] != "PreferNoSchedule"]
+    taint = next((taint for taint in hard if not _tolerated(taint, spec)), None)
+    if taint:
+        return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value') or ''}}}"
     if not _selected(spec, node):
-        return ["node(s) didn't match Pod's node affinity/selector"]
-    if _free(node, "pods") < 1:
-        return ["Too many pods"]
-    return [f"Insufficient {name}" for name, amount in asked.items() if amount and amount > _free(node, name)]
+        return "node(s) didn't match Pod's node affinity/selector"
+    return "Too many pods" if _free(node, "pods") < 1 else None
 
 
 def _taints(node: NodeRoom) -> tuple[Mapping[str, Any], ...]:

@@ -34,10 +34,13 @@ def pod_phase(records: Sequence[ContainerRecord], facts: PodFacts) -> str:
     alive = any(isinstance(record.state, Running) for record in records)
     if not alive and (facts.verdict or _init_failed(records, facts)):
         return "Failed"
-    if alive or not all(isinstance(record.state, Terminated) for record in main):
-        return "Running" if any(map(_has_started, main)) else "Pending"
-    failed = any(record.exit_code != 0 for record in main)
-    return _final_phase(failed, facts)
+    if not alive and _all_ended(main):
+        return _final_phase(any(record.exit_code != 0 for record in main), facts)
+    return "Running" if any(map(_has_started, main)) else "Pending"
+
+
+def _all_ended(records: Iterable[ContainerRecord]) -> bool:
+    return all(isinstance(record.state, Terminated) for record in records)
 
 
 def _final_phase(failed: bool, facts: PodFacts) -> str:

@@ -24,6 +24,8 @@ from executor.localcluster.node.cri_log import LineSplitter
 from executor.localcluster.node.spec import ContainerSpec
 
 PROGRAM = Path(__file__).with_name("container_main.py")
+START_SECONDS = 30.0  # for namespaces and mounts; a mount of a dead file server could take for ever
+TOO_LATE = b'{"error": "setup", "message": "the container was not set up within 30 s"}\n'
 DRAIN_SECONDS = 2.0  # output left in the pipes after the exit
 
 
@@ -115,11 +117,16 @@ class Launcher:
         out, err, reports = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
         try:
             self._send(spec, reports[1], out[1], err[1])
+        except BaseException:
+            log.close()
+            for pipe in (out, err, reports):
+                os.close(pipe[0])
+            raise
         finally:
             for pipe in (out, err, reports):
                 os.close(pipe[1])
         pumps = [OutputPump(out[0], "stdout", log), OutputPump(err[0], "stderr", log)]
-        text = await _read_all(reports[0])
+        text = await _read_all(reports[0], START_SECONDS)
         return await _started(text, pumps, log)
 
     def _send(self, spec: ContainerSpec, reports: int, stdout: int, stderr: int) -> None:
@@ -174,6 +181,7 @@ async def _started(text: bytes, pumps: list[OutputPump], log: BinaryIO) -> Conta
         raise StartError("setup", failure.message if failure else "the launcher ended without starting a container")
     process = ContainerProcess(pid, pumps, log)
     if failure:
+        process.signal(signal.SIGKILL)
         await process.wait()
         raise StartError(failure.error, failure.message)
     return process
@@ -185,22 +193,25 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-async def _read_all(fd: int) -> bytes:
-    """Everything written to a pipe until its last writer closes it."""
+async def _read_all(fd: int, seconds: float) -> bytes:
+    """Everything written to a pipe until its last writer closes it, or until the time is over."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[bytes] = loop.create_future()
+    done = asyncio.Event()
     chunks: list[bytes] = []
 
     def readable() -> None:
-        chunk = os.read(fd, 65536)
-        chunks.append(chunk)
-        if not chunk and not done.done():
+        chunks.append(os.read(fd, 65536))
+        if not chunks[-1]:
             loop.remove_reader(fd)
-            done.set_result(b"".join(chunks))
+            done.set()
 
     loop.add_reader(fd, readable)
     try:
-        return await done
+        async with asyncio.timeout(seconds):
+            await done.wait()
+    except TimeoutError:
+        chunks.append(TOO_LATE)
     finally:
         loop.remove_reader(fd)
         os.close(fd)
+    return b"".join(chunks)

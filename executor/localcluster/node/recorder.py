@@ -27,13 +27,13 @@ class EventRecorder:
 
     def __init__(self, api: ApiClient, component: str, host: str = "") -> None:
         self._api, self._component, self._host = api, component, host
-        self._queue: asyncio.Queue[tuple[Json, str, str, str, str]] = asyncio.Queue(QUEUED)
-        self._sent: OrderedDict[tuple[str, ...], Json] = OrderedDict()
+        self._queue: asyncio.Queue[Json] = asyncio.Queue(QUEUED)
+        self._sent: OrderedDict[tuple[str, ...], tuple[str, int]] = OrderedDict()
 
     def record(self, pod: Json, reason: str, message: str, kind: str = "Normal", container: str = "") -> None:
         """kind: Normal or Warning; container: name of the container it is about (init containers included)."""
         try:
-            self._queue.put_nowait((pod, reason, message, kind, container))
+            self._queue.put_nowait(self._event(pod, reason, message, kind, container))
         except asyncio.QueueFull:
             log.debug("event %s dropped: %d are waiting", reason, QUEUED)
 
@@ -41,23 +41,20 @@ class EventRecorder:
         while True:
             event = await self._queue.get()
             try:
-                await self._send(*event)
+                await self._send(event)
             except (ApiError, *UNREACHABLE) as error:
-                log.debug("event %s not written: %r", event[1], error)
+                log.debug("event %s not written: %r", event["reason"], error)
 
-    async def _send(self, pod: Json, reason: str, message: str, kind: str, container: str) -> None:
-        metadata = pod["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/events"
-        key = (metadata["uid"], reason, message, kind, container)
-        first = self._sent.get(key)
-        if first is not None:
-            first["count"] += 1
-            update = {"count": first["count"], "lastTimestamp": now_seconds()}
-            await self._api.patch(f"{path}/{first['metadata']['name']}", update)
-            return
-        event = self._event(pod, reason, message, kind, container)
-        await self._api.post(path, event)
-        self._sent[key] = {"metadata": {"name": event["metadata"]["name"]}, "count": 1}
+    async def _send(self, event: Json) -> None:
+        path = f"/api/v1/namespaces/{event['metadata']['namespace']}/events"
+        about = event["involvedObject"]
+        key = (about["uid"], about.get("fieldPath", ""), event["reason"], event["message"])
+        name, count = self._sent.get(key, (event["metadata"]["name"], 0))
+        if count:
+            await self._api.patch(f"{path}/{name}", {"count": count + 1, "lastTimestamp": event["lastTimestamp"]})
+        else:
+            await self._api.post(path, event)
+        self._sent[key] = (name, count + 1)
         while len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
 

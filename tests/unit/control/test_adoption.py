@@ -8,9 +8,8 @@ import pytest
 
 from executor.identity import pod_name
 from executor.model import Launch, Outcome
-from tests.fakes.kube import FakeKube
 from tests.unit.control.database import Ti
-from tests.unit.control.world import World, identity_of
+from tests.unit.control.world import Cluster, World, identity_of
 
 
 def left_behind(world: World, state: str = "queued", task_id: str = "a") -> tuple[Ti, Launch]:
@@ -22,7 +21,7 @@ def left_behind(world: World, state: str = "queued", task_id: str = "a") -> tupl
 
 
 async def test_a_running_pod_is_followed_and_keeps_its_uid():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         ti, launch = left_behind(world, "running")
         kube.add_pod(world.pods.manifest(launch, 1))
@@ -98,7 +97,7 @@ async def test_a_database_that_is_away_delays_adoption():
 
 
 async def test_nothing_is_decided_before_the_first_complete_list():
-    kube = FakeKube(forbidden={"default"})
+    kube = Cluster(forbidden={"default"})
     async with World(kube=kube) as world:
         ti, launch = left_behind(world, "running")
         other_ti, other = left_behind(world, "queued", "b")
@@ -109,7 +108,7 @@ async def test_nothing_is_decided_before_the_first_complete_list():
 
 
 async def test_an_adopted_pod_that_vanishes_before_it_started_is_replaced_with_a_whole_workload():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         ti, launch = left_behind(world)
         kube.add_pod(world.pods.manifest(launch, 1))
@@ -124,7 +123,7 @@ async def test_an_adopted_pod_that_vanishes_before_it_started_is_replaced_with_a
 
 async def test_of_several_pods_of_a_launch_the_living_one_is_followed():
     """Attempt 1 died and was not deleted yet; the task runs in attempt 2."""
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         ti, launch = left_behind(world, "running")
         for attempt in (1, 2):
@@ -143,7 +142,7 @@ async def test_of_several_pods_of_a_launch_the_living_one_is_followed():
 
 
 async def test_a_pod_that_appears_while_the_workload_is_made_is_followed():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         ti, launch = left_behind(world)
         world.database.latency = 3.0
@@ -155,7 +154,7 @@ async def test_a_pod_that_appears_while_the_workload_is_made_is_followed():
 
 
 async def test_what_another_scheduler_adopted_again_is_left_to_it():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         ti, launch = left_behind(world)
         kube.add_pod(world.pods.manifest(launch, 1))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from executor.errors import Unreachable
 from executor.model import Outcome
-from tests.fakes.kube import FakeKube
-from tests.unit.control.world import World
+from tests.unit.control.world import Cluster, World
 
 
 @pytest.mark.parametrize(("code", "outcome"), [(0, Outcome.SUCCESS), (1, Outcome.FAILED)])
@@ -34,7 +34,7 @@ async def test_a_callback_that_vanished_is_failed_and_never_run_again():
 
 
 async def test_a_callback_is_followed_after_a_restart():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         launch = world.callback_launch()
         world.database.callbacks[launch.id] = "running"
@@ -61,7 +61,7 @@ async def test_a_callback_that_nobody_runs_is_failed_once():
 
 
 async def test_a_callback_in_the_work_queue_is_not_taken_for_stale():
-    kube = FakeKube(quota={"default": 0})
+    kube = Cluster(quota={"default": 0})
     async with World(kube=kube) as world:
         launch = world.callback()
         await world.passes(600)
@@ -69,3 +69,19 @@ async def test_a_callback_in_the_work_queue_is_not_taken_for_stale():
         kube.quota = {}
         await world.passes(40)
         assert world.created(launch) == 1
+
+
+async def test_callbacks_are_not_called_stale_while_the_cluster_cannot_be_seen():
+    kube = Cluster(fail=lambda call: Unreachable("connection refused"))
+    async with World(kube=kube) as world:
+        launch = world.callback_launch()
+        world.database.callbacks[launch.id] = "running"
+        kube.add_pod(world.pods.manifest(launch, 1))
+        world.pod_of(launch).running()
+        await world.passes(600)
+        assert world.events(launch) == []
+        kube.fail = lambda call: None
+        await world.passes(60)
+        world.pod_of(launch).finish(0)
+        await world.passes(4)
+        assert world.outcomes(launch)[-1] is Outcome.SUCCESS

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fakes.kube import FakeKube
-from tests.unit.control.world import World
+from tests.unit.control.world import Cluster, World
 
 
 async def test_creates_under_way_are_finished_and_their_secret_is_handed_over():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         await world.passes(1)
         kube.latency = 0.5
@@ -33,7 +32,7 @@ async def test_running_pods_go_on():
 
 
 async def test_an_api_that_never_answers_does_not_hold_up_the_end():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         await world.passes(1)
         kube.latency = 3600.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from executor.model import Outcome
-from tests.unit.control.world import World
+from tests.fakes.kube import status_error
+from tests.unit.control.world import Cluster, World
 
 
 async def test_success_is_settled_without_an_event():
@@ -324,3 +325,79 @@ async def test_a_pod_that_no_node_takes_is_replaced_before_its_token_expires():
         assert world.created(launch) == 2
         assert len(world.kube.pods) == 1
         assert world.events(launch) == []
+
+
+async def test_a_worker_that_reported_by_itself_may_finish():
+    """After a deferral SIGTERM would reach `on_kill` of the task that has just handed its job to the triggerer."""
+    async with World(reconcile=2.0) as world:
+        ti = world.task("a")
+        launch = world.queue(ti)
+        await world.passes(1)
+        pod = world.runs(launch)
+        ti.state = "deferred"
+        await world.passes(5)
+        assert world.kube.count("delete") == 0
+        assert (world.settled(launch), world.slots) == (1, 0)
+        pod.finish(0)
+        await world.passes(0.5)
+        assert world.kube.pods == {}
+
+
+async def test_a_worker_that_does_not_finish_by_itself_is_ended():
+    async with World(reconcile=2.0) as world:
+        ti = world.task("a")
+        launch = world.queue(ti)
+        await world.passes(1)
+        world.runs(launch)
+        ti.state = "success"
+        await world.passes(15)
+        assert world.kube.pods == {}
+
+
+async def test_the_next_try_waits_for_the_pod_that_was_given_up():
+    """M13: the scheduler's heartbeat timeout; user code may still run in the first pod. The next try has a new id."""
+    async with World() as world:
+        ti = world.task("a", retries=1)
+        first = world.queue(ti)
+        await world.passes(1)
+        world.kube.stop_after = 12.0
+        world.runs(first)
+        await world.passes(1)
+        del world.database.tis[ti.ti_id]
+        again = world.task("a", retries=1)
+        again.try_number = 2
+        world.machine.abandon(first.id, "no heartbeat")
+        second = world.queue(again)
+        await world.passes(10)
+        assert world.created(second) == 0
+        await world.passes(4)
+        assert (world.created(second), world.pods_of(first)) == (1, [])
+
+
+async def test_the_next_try_waits_for_a_delete_that_is_not_answered_but_not_for_ever():
+    kube = Cluster()
+    async with World(kube=kube) as world:
+        ti = world.task("a")
+        first = world.queue(ti)
+        await world.passes(1)
+        world.runs(first)
+        kube.fail = lambda call: status_error(500, "InternalError", "etcd") if call.verb == "delete" else None
+        world.machine.abandon(first.id, "stuck")
+        second = world.queue(ti)
+        await world.passes(25)
+        assert world.created(second) == 0
+        await world.passes(10)
+        assert world.created(second) == 1
+        kube.fail = lambda call: None
+
+
+async def test_another_mapped_task_does_not_wait():
+    async with World() as world:
+        first, other = world.task("a"), world.task("b")
+        launch = world.queue(first)
+        await world.passes(1)
+        world.kube.stop_after = 20.0
+        world.runs(launch).deleted()
+        running = world.queue(other)
+        await world.passes(1)
+        assert world.created(running) == 1

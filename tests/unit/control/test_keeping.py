@@ -11,8 +11,8 @@ from executor.control.composer import Draft
 from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
 from executor.errors import ApiError
-from tests.fakes.kube import Call, FakeKube, status_error
-from tests.unit.control.world import TOKEN, World, all_log_text
+from tests.fakes.kube import Call, status_error
+from tests.unit.control.world import TOKEN, Cluster, World, all_log_text
 
 
 async def test_kept_pods_stay_and_their_leftovers_are_stopped():
@@ -82,7 +82,7 @@ async def test_kept_pods_are_not_looked_at_for_ever(caplog):
 
 
 async def test_the_log_of_many_failed_pods_is_saved_a_few_at_a_time():
-    kube = FakeKube()
+    kube = Cluster()
     under_way = highest = 0
     read = kube.read_log
 
@@ -117,7 +117,7 @@ async def test_no_token_in_logs_errors_files_or_reprs(caplog, tmp_path):
             return status_error(500, "InternalError", "etcd")
         return status_error(422, "Invalid", f"Pod {call.name} is invalid") if "bad" in call.name else None
 
-    kube = FakeKube(fail=fail)
+    kube = Cluster(fail=fail)
     for policy in (LaunchPolicy(), LaunchPolicy(use_secrets=False)):
         kube.closed = False
         async with World(kube=kube, log_folder=tmp_path, launch=policy) as world:

@@ -9,12 +9,12 @@ from executor.errors import ApiError, Throttled, Unreachable
 from executor.identity import SECRET_ANNOTATION, pod_name
 from executor.manifest.model import WorkloadMount
 from executor.model import Outcome
-from tests.fakes.kube import Call, FakeKube, status_error
-from tests.unit.control.world import TOKEN, World, identity_of, in_namespace
+from tests.fakes.kube import Call, status_error
+from tests.unit.control.world import TOKEN, Cluster, World, identity_of, in_namespace
 
 
 async def test_a_burst_of_300_is_300_pods_with_a_secret_for_at_most_200_each():
-    kube = FakeKube(latency=0.05)
+    kube = Cluster(latency=0.05)
     async with World(kube=kube) as world:
         launches = world.queue_all(world.tasks(300))
         await world.passes(2)
@@ -38,7 +38,7 @@ async def test_a_burst_of_300_is_300_pods_with_a_secret_for_at_most_200_each():
 
 
 async def test_no_more_creates_are_under_way_than_allowed():
-    kube = FakeKube(latency=1.0)
+    kube = Cluster(latency=1.0)
     async with World(kube=kube, launch=LaunchPolicy(concurrency=10)) as world:
         world.queue_all(world.tasks(50))
         await world.passes(0.5)
@@ -66,7 +66,7 @@ async def test_a_lost_answer_gives_one_pod_whose_secret_exists_and_is_owned():
             return Unreachable("connection reset")
         return None
 
-    kube = FakeKube(lose_answer=lose)
+    kube = Cluster(lose_answer=lose)
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(5)
@@ -91,7 +91,7 @@ async def test_a_lost_answer_in_a_batch_takes_the_secret_from_nobody():
             return Unreachable("connection reset")
         return None
 
-    kube = FakeKube(lose_answer=lose)
+    kube = Cluster(lose_answer=lose)
     async with World(kube=kube) as world:
         launches = world.queue_all(world.tasks(5))
         await world.passes(5)
@@ -115,7 +115,7 @@ async def test_a_lost_answer_while_the_rest_of_the_batch_is_slow():
             return Unreachable("connection reset")
         return None
 
-    kube = FakeKube(lose_answer=lose)
+    kube = Cluster(lose_answer=lose)
     async with World(kube=kube, create_qps=0.5) as world:
         launches = world.queue_all(world.tasks(4))
         await world.passes(30)
@@ -126,7 +126,7 @@ async def test_a_lost_answer_while_the_rest_of_the_batch_is_slow():
 
 async def test_429_waits_as_long_as_the_server_asks():
     answers: list[ApiError] = [Throttled("slow down", status=429, reason="TooManyRequests", retry_after=7.0)]
-    kube = FakeKube()
+    kube = Cluster()
     kube.fail = lambda call: answers.pop() if answers and call.resource == "pods" and call.verb == "create" else None
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
@@ -141,7 +141,7 @@ async def test_429_waits_as_long_as_the_server_asks():
 
 
 async def test_server_errors_for_two_minutes_lose_nothing_and_do_not_hammer():
-    kube = FakeKube()
+    kube = Cluster()
     kube.fail = lambda call: status_error(503, "ServiceUnavailable", "etcd is away") if call.verb == "create" else None
     async with World(kube=kube) as world:
         launches = world.queue_all(world.tasks(20))
@@ -156,7 +156,7 @@ async def test_server_errors_for_two_minutes_lose_nothing_and_do_not_hammer():
 
 
 async def test_a_full_quota_holds_its_namespace_only_and_goes_on_when_freed():
-    kube = FakeKube(quota={"small": 2})
+    kube = Cluster(quota={"small": 2})
     async with World(kube=kube, namespaces=("default", "small")) as world:
         held = world.queue_all([world.task(f"s{n}", config=in_namespace("small")) for n in range(6)])
         free = world.queue_all(world.tasks(10))
@@ -177,7 +177,7 @@ async def test_a_full_quota_holds_its_namespace_only_and_goes_on_when_freed():
 
 
 async def test_a_missing_namespace_gets_a_second_try_after_5_s():
-    kube = FakeKube(namespaces={"default"})
+    kube = Cluster(namespaces={"default"})
     async with World(kube=kube, namespaces=("default", "late", "never")) as world:
         late = world.queue(world.task("late", config=in_namespace("late")))
         never = world.queue(world.task("never", config=in_namespace("never")))
@@ -195,7 +195,7 @@ async def test_a_missing_namespace_gets_a_second_try_after_5_s():
 
 
 async def test_a_forbidden_create_fails_at_once_and_alone():
-    kube = FakeKube(forbidden={"closed"})
+    kube = Cluster(forbidden={"closed"})
     async with World(kube=kube, namespaces=("default", "closed")) as world:
         refused = world.queue(world.task("no", config=in_namespace("closed")))
         fine = world.queue(world.task("yes"))
@@ -219,7 +219,7 @@ async def test_a_misspelled_field_names_container_layer_and_the_right_name():
         wrong = call.verb == "create" and call.resource == "pods" and "typo" in call.name
         return status_error(400, "BadRequest", message) if wrong else None
 
-    kube = FakeKube(fail=fail)
+    kube = Cluster(fail=fail)
     async with World(kube=kube) as world:
         typo, fine = world.queue(world.task("typo", config=config)), world.queue(world.task("fine"))
         await world.passes(5)
@@ -235,9 +235,11 @@ async def test_a_misspelled_field_names_container_layer_and_the_right_name():
 
 async def test_a_semantic_refusal_names_field_and_layer():
     details = {"causes": [{"field": "spec.containers[0].image", "message": "must not be blank", "reason": "Invalid"}]}
-    kube = FakeKube()
+    kube = Cluster()
     kube.fail = lambda c: (
-        status_error(422, "Invalid", "Pod is invalid", **details) if (c.verb, c.resource) == ("create", "pods") else None
+        status_error(422, "Invalid", "Pod is invalid", **details)
+        if (c.verb, c.resource) == ("create", "pods")
+        else None
     )
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
@@ -273,7 +275,7 @@ async def test_a_foreign_pod_of_the_same_name_is_not_taken_for_ours():
 
 
 async def test_the_watch_may_be_faster_than_the_answer():
-    kube = FakeKube()
+    kube = Cluster()
 
     async with World(kube=kube) as world:
         await world.passes(1)
@@ -292,7 +294,7 @@ async def test_the_watch_may_be_faster_than_the_answer():
         assert not world.events(launch)
 
 
-def _answers_late(kube: FakeKube, seconds: float):
+def _answers_late(kube: Cluster, seconds: float):
     """Creates are carried out at once and answered later. Returns what undoes it."""
     import asyncio
 
@@ -313,7 +315,7 @@ def _answers_late(kube: FakeKube, seconds: float):
 
 @pytest.mark.parametrize("moment", [0.5, 2.0])
 async def test_a_launch_that_is_revoked_while_its_create_is_under_way_leaves_no_pod(moment: float):
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         await world.passes(1)
         _answers_late(kube, 1.0)
@@ -327,7 +329,7 @@ async def test_a_launch_that_is_revoked_while_its_create_is_under_way_leaves_no_
 
 
 async def test_a_row_that_moved_while_the_create_is_under_way_leaves_no_pod():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         await world.passes(1)
         _answers_late(kube, 5.0)
@@ -342,7 +344,7 @@ async def test_a_row_that_moved_while_the_create_is_under_way_leaves_no_pod():
 
 
 async def test_a_revoked_launch_in_the_queue_is_never_posted():
-    kube = FakeKube(quota={"default": 0})
+    kube = Cluster(quota={"default": 0})
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(3)
@@ -368,7 +370,7 @@ async def test_a_forbidden_secret_refuses_its_launches_and_takes_their_pods():
             return status_error(403, "Forbidden", "secrets is forbidden", kind="secrets")
         return None
 
-    kube = FakeKube(fail=fail)
+    kube = Cluster(fail=fail)
     async with World(kube=kube) as world:
         launches = world.queue_all(world.tasks(3))
         await world.passes(6)
@@ -403,7 +405,7 @@ async def test_a_defect_while_building_harms_its_task_only():
 
 
 async def test_a_defect_while_posting_harms_its_task_only():
-    kube = FakeKube()
+    kube = Cluster()
     carry_out = kube.create_pod
 
     async def create_pod(namespace, manifest):

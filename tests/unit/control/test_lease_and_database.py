@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
-from tests.fakes.kube import FakeKube
-from tests.unit.control.world import World
+from executor.errors import Unreachable
+from tests.unit.control.world import Cluster, World
 
 LEASE = 15.0
 
@@ -100,14 +102,12 @@ async def test_a_database_that_stays_away_for_an_hour_after_a_freeze_is_waited_f
 
 @pytest.mark.parametrize("seconds", [30, 150])
 async def test_an_api_server_that_is_away_in_the_middle(seconds: int):
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         running = world.queue(world.task("running"))
         await world.passes(1)
         world.runs(running)
         await world.passes(1)
-        from executor.errors import Unreachable
-
         kube.fail = lambda call: Unreachable("connection refused")
         kube.break_streams(Unreachable("connection reset"))
         queued = world.queue_all(world.tasks(10))
@@ -119,3 +119,17 @@ async def test_an_api_server_that_is_away_in_the_middle(seconds: int):
         assert [world.created(one) for one in queued] == [1] * 10
         assert world.settled(running) == 1
         assert not world.pods_of(running)
+
+
+async def test_an_outage_is_no_flood_in_the_log(caplog):
+    """500 tasks, two minutes without an API server and without a database: a line a minute, not one per task."""
+    caplog.set_level(logging.INFO)
+    kube = Cluster(fail=lambda call: Unreachable("connection refused"))
+    async with World(kube=kube) as world:
+        world.queue_all(world.tasks(500))
+        world.database.down = True
+        for launch in list(world.machine.tracker):
+            world.machine._judge.want_row(launch.launch.id)
+        await world.passes(120)
+        lines = [record.getMessage() for record in caplog.records]
+        assert 0 < len(lines) <= 12, lines[:20]

@@ -10,12 +10,12 @@ from executor.errors import ApiError, Throttled, Unreachable
 from executor.identity import DEPLOYMENT_LABEL
 from executor.kube.port import Listed
 from executor.model import Outcome
-from tests.fakes.kube import Call, FakeKube, status_error
-from tests.unit.control.world import World, in_namespace
+from tests.fakes.kube import Call, status_error
+from tests.unit.control.world import Cluster, World, in_namespace
 
 
 async def test_a_relist_that_lacks_pods_which_exist_does_nothing():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         launches = world.queue_all(world.tasks(50))
         await world.passes(1)
@@ -60,7 +60,7 @@ async def test_what_was_missed_while_history_was_lost_is_found():
 @pytest.mark.parametrize("error", [Throttled("slow down", status=429), status_error(403, "Forbidden", "may not get")])
 async def test_a_question_that_was_not_answered_is_asked_again(error: ApiError):
     """A pod that went while nobody watched, and whose GET fails the first time, must not be believed in for ever."""
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(1)
@@ -76,7 +76,7 @@ async def test_a_question_that_was_not_answered_is_asked_again(error: ApiError):
 
 async def test_an_answer_that_is_older_than_the_watch_is_not_believed():
     """GET says the pod is there, and before its answer arrives the watch shows its end."""
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(1)
@@ -103,7 +103,7 @@ async def test_an_answer_that_is_older_than_the_watch_is_not_believed():
 
 
 async def test_a_pod_that_the_watch_never_shows_is_asked_for():
-    kube = FakeKube()
+    kube = Cluster()
 
     async with World(kube=kube) as world:
         await world.passes(1)
@@ -118,7 +118,7 @@ async def test_a_pod_that_the_watch_never_shows_is_asked_for():
 
 
 async def test_a_forbidden_namespace_does_not_hold_up_the_other():
-    kube = FakeKube(forbidden={"closed"})
+    kube = Cluster(forbidden={"closed"})
     async with World(kube=kube, namespaces=("default", "closed")) as world:
         fine = world.queue(world.task("fine"))
         refused = world.queue(world.task("refused", config=in_namespace("closed")))
@@ -131,7 +131,7 @@ async def test_a_forbidden_namespace_does_not_hold_up_the_other():
 
 
 async def test_namespaces_are_complained_about_once_a_minute(caplog):
-    kube = FakeKube(fail=lambda call: Unreachable("connection refused"))
+    kube = Cluster(fail=lambda call: Unreachable("connection refused"))
     async with World(kube=kube, namespaces=("a", "b")) as world:
         await world.passes(600)
         lines = [r for r in caplog.records if "cannot be watched" in r.getMessage()]
@@ -189,7 +189,7 @@ async def test_secrets_without_owners_are_swept_unless_a_pod_needs_them():
             return status_error(403, "Forbidden", "may not patch")
         return None
 
-    kube = FakeKube(fail=fail)
+    kube = Cluster(fail=fail)
     async with World(kube=kube) as world:
         waits = world.queue(world.task("waits"))
         await world.passes(1)
@@ -204,7 +204,7 @@ async def test_secrets_without_owners_are_swept_unless_a_pod_needs_them():
 
 
 async def test_a_delete_that_is_forbidden_for_a_while_is_made_up_for():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(1)
@@ -220,7 +220,7 @@ async def test_a_delete_that_is_forbidden_for_a_while_is_made_up_for():
 
 
 async def test_a_delete_that_is_not_answered_is_tried_again():
-    kube = FakeKube()
+    kube = Cluster()
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(1)

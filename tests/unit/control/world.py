@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +26,10 @@ from executor.control.launcher import LaunchPolicy
 from executor.control.lease import Lease
 from executor.control.machine import Machine, MachinePlan
 from executor.control.outbox import Outbox
-from executor.control.ports import Airflow, Attempt, IntakeError
+from executor.control.ports import Airflow, Attempt
 from executor.control.reconciler import Rhythm
 from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION, Identity
+from executor.kube.port import PodRef
 from executor.manifest import BuiltPod, ManifestSettings, PodBuilder, PodRequest, TemplateSource
 from executor.model import LIVE_STATES, Event, Kind, Launch, LogEntry, Message, Outcome, Settled
 from executor.observe.decide import Policy
@@ -57,6 +58,17 @@ def identity_of(launch: Launch, attempt: int) -> Identity:
         airflow_version="3.3.2",
         kind="callback" if launch.kind is Kind.CALLBACK else "task",
     )
+
+
+@dataclass
+class Cluster(FakeKube):
+    """A FakeKube that remembers the launch of every pod that was ever made."""
+
+    born: list[str] = field(default_factory=list)
+
+    def add_pod(self, manifest: Mapping[str, Any], namespace: str = "default") -> PodRef:
+        self.born.append(manifest["metadata"].get("labels", {}).get(LAUNCH_LABEL, ""))
+        return super().add_pod(manifest, namespace)
 
 
 class Pods:
@@ -121,7 +133,7 @@ class World:
     def __init__(
         self,
         *,
-        kube: FakeKube | None = None,
+        kube: Cluster | None = None,
         database: Database | None = None,
         namespaces: tuple[str, ...] | None = ("default",),
         keep: KeepPolicy | None = None,
@@ -133,7 +145,7 @@ class World:
         beat: float = 1.0,
         **policy: Any,
     ) -> None:
-        self.kube, self.database = kube or FakeKube(), database or Database()
+        self.kube, self.database = kube or Cluster(), database or Database()
         self.pods = Pods()
         self.beating, self._beat_seconds = True, beat
         self.drains: list[list[Message]] = []
@@ -152,7 +164,7 @@ class World:
             now=self._calendar,
         )
 
-    async def _connect(self) -> FakeKube:
+    async def _connect(self) -> Cluster:
         return self.kube
 
     def _calendar(self) -> datetime:
@@ -282,7 +294,7 @@ class World:
 
     def created(self, launch: Launch) -> int:
         """How many pods were ever made for it."""
-        return self.kube.born.count(launch.id) if isinstance(self.kube, RegisteringKube) else 0
+        return self.kube.born.count(launch.id)
 
     def runs(self, launch: Launch) -> Play:
         """The pod starts and its worker passes `/run`; it needs its workload for that."""
@@ -310,13 +322,9 @@ def in_namespace(namespace: str) -> dict[str, object]:
     return {"pod_override": {"metadata": {"namespace": namespace}}}
 
 
-def pod_count(kube: FakeKube) -> int:
-    return len(kube.pods)
-
-
 def all_log_text(records: Sequence[logging.LogRecord]) -> str:
     formatter = logging.Formatter()
     return "\n".join(formatter.format(record) for record in records)
 
 
-__all__ = ["EPOCH", "JOB", "TOKEN", "World", "all_log_text", "identity_of", "in_namespace", "pod_count"]
+__all__ = ["EPOCH", "JOB", "TOKEN", "Cluster", "World", "all_log_text", "identity_of", "in_namespace"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import aiohttp
@@ -50,6 +51,25 @@ async def test_the_next_requests_fail(running: Running) -> None:
     assert [answer.status for answer in answers] == [429, 429, 201]
     assert answers[0].headers["Retry-After"] == "1"
     assert (await answers[0].json())["reason"] == "TooManyRequests"
+
+
+async def test_an_answer_is_lost_after_the_work_is_done(running: Running) -> None:
+    await running.switch("fail", verb="create", resource="configmaps", lost=True)
+    with pytest.raises(aiohttp.ClientError):
+        await running.call("POST", _MAPS, {"metadata": {"name": "a"}})
+    assert (await running.call("GET", f"{_MAPS}/a")).status == 200
+
+
+async def test_frozen_watches_say_nothing_until_they_thaw(running: Running) -> None:
+    answer = await running.call("GET", _MAPS, watch="1", fieldSelector="metadata.name=a")
+    await running.switch("freeze-watches", seconds=3600)
+    await running.call("POST", _MAPS, {"metadata": {"name": "a"}})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await answer.content.readline()
+    await running.switch("reset")
+    async with asyncio.timeout(5):
+        assert b'"ADDED"' in await answer.content.readline()
 
 
 async def test_latency_delays_answers(running: Running) -> None:

@@ -34,6 +34,11 @@ def write(store: Store, kind: str, name: str, app: str) -> None:
         store.create(CONFIG_MAPS, obj)
 
 
+def write_all(store: Store, writes: Writes) -> None:
+    for kind, name, app in writes:
+        write(store, kind, name, app)
+
+
 def listed(store: Store) -> tuple[dict[str, Json], str]:
     found = page(store, parse("GET", _PATH, _SELECT))
     return {stored.key[1]: stored.object for stored in found.objects}, found.metadata["resourceVersion"]
@@ -42,11 +47,9 @@ def listed(store: Store) -> tuple[dict[str, Json], str]:
 @given(before=_WRITES, after=_WRITES)
 def test_a_list_and_its_watch_agree_with_a_later_list(before: Writes, after: Writes) -> None:
     store = Store()
-    for kind, name, app in before:
-        write(store, kind, name, app)
+    write_all(store, before)
     mirror, version = listed(store)
-    for kind, name, app in after:
-        write(store, kind, name, app)
+    write_all(store, after)
     watch = plan(store, parse("GET", _PATH, {**_SELECT, "watch": "1", "resourceVersion": version}))
     for line in filter(None, (translate(change, watch) for change in watch.collection.changes_from(watch.position))):
         event = json.loads(line)
@@ -62,10 +65,8 @@ def test_a_list_and_its_watch_agree_with_a_later_list(before: Writes, after: Wri
 @given(before=_WRITES, after=_WRITES)
 def test_the_past_can_be_listed(before: Writes, after: Writes) -> None:
     store = Store()
-    for kind, name, app in before:
-        write(store, kind, name, app)
+    write_all(store, before)
     then, version = listed(store)
-    for kind, name, app in after:
-        write(store, kind, name, app)
+    write_all(store, after)
     query = {**_SELECT, "resourceVersion": version, "resourceVersionMatch": "Exact"}
     assert {stored.key[1]: stored.object for stored in page(store, parse("GET", _PATH, query)).objects} == then

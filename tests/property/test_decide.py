@@ -1,0 +1,225 @@
+"""What holds for `decide` whatever is put together: any pod, any row, any facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from executor.model import LIVE_STATES, RUNNING, Kind, Launch, Outcome, Row
+from executor.observe.decide import (
+    NOT_READ,
+    Decision,
+    Facts,
+    Keep,
+    Policy,
+    Progress,
+    ReadRow,
+    Relaunch,
+    Report,
+    RowSeen,
+    Settle,
+    decide,
+)
+from executor.observe.diagnosis import ENDED, diagnose
+from executor.observe.ownership import owns_row
+from executor.observe.pod_view import PodView
+
+JOB = 7
+MANY = settings(max_examples=400, deadline=None)
+
+REASONS = st.sampled_from(["", "Error", "Completed", "OOMKilled", "StartError", "Evicted", "ContainerStatusUnknown"])
+PULLS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
+WAITS = st.sampled_from(("", "ContainerCreating", "PodInitializing", "CreateContainerConfigError", "Crash", *PULLS))
+TEXTS = st.sampled_from(["", "not found", "503 Service Unavailable", "because\nof\nthis", "группа"])
+TIMES = st.sampled_from([None, "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"])
+
+
+def _some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+TERMINATED = _some(
+    exitCode=st.sampled_from([0, 1, 3, 137, 139, 143, 255, 300]),
+    signal=st.sampled_from([0, 9, 99]),
+    reason=REASONS,
+    message=TEXTS,
+    startedAt=TIMES,
+    finishedAt=TIMES,
+)
+STATE = st.one_of(
+    st.just({}),
+    st.just({"running": {}}),
+    WAITS.flatmap(lambda reason: TEXTS.map(lambda text: {"waiting": {"reason": reason, "message": text}})),
+    TERMINATED.map(lambda end: {"terminated": end}),
+)
+CONTAINER = st.fixed_dictionaries({"name": st.sampled_from(["base", "proxy"]), "state": STATE})
+CONDITION = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["DisruptionTarget", "PodScheduled", "Ready"]),
+        "status": st.sampled_from(["True", "False"]),
+        "reason": REASONS,
+        "message": TEXTS,
+    }
+)
+PODS = st.fixed_dictionaries(
+    {
+        "metadata": _some(
+            name=st.just("pod-1"), namespace=st.just("ns"), deletionTimestamp=st.just("2026-01-01T00:00:00Z")
+        ),
+        "spec": _some(
+            nodeName=st.sampled_from(["", "node-1"]),
+            schedulingGates=st.lists(st.just({"name": "gate"}), max_size=1),
+            containers=st.just([{"name": "base", "resources": {"limits": {"memory": 1024}}}]),
+        ),
+        "status": _some(
+            phase=st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown"]),
+            reason=REASONS,
+            message=TEXTS,
+            conditions=st.lists(CONDITION, max_size=2),
+            containerStatuses=st.lists(CONTAINER, max_size=2),
+            initContainerStatuses=st.lists(CONTAINER, max_size=1),
+        ),
+    }
+).map(lambda raw: msgspec.convert(raw, PodView))
+LAUNCHES = st.sampled_from([Kind.TASK, Kind.CALLBACK]).map(
+    lambda kind: Launch("launch-1", kind, "key", "ti-1", "dag", "task", "run", 2, -1)
+)
+FACTS = st.builds(
+    Facts,
+    launch=LAUNCHES,
+    progress=st.sampled_from(Progress),
+    refusal=TEXTS,
+    relaunches=st.integers(0, 5),
+    deleted_by_us=st.booleans(),
+    rivals=st.booleans(),
+    class_since=st.sampled_from([0.0, 50.0, 100.0]),
+    posted_at=st.sampled_from([0.0, 50.0]),
+    reread=st.booleans(),
+    started_reported=st.booleans(),
+)
+STATES = st.sampled_from(
+    [None, "scheduled", "queued", "running", "restarting", "success", "failed", "up_for_retry", "deferred"]
+)
+ROWS = st.builds(
+    Row,
+    ti_id=st.sampled_from(["ti-1", "ti-1", "ti-2"]),
+    state=STATES,
+    try_number=st.sampled_from([2, 2, 3]),
+    external_executor_id=st.sampled_from(["launch-1", "launch-1", "launch-2", None]),
+    queued_by_job_id=st.sampled_from([JOB, JOB, 8, None]),
+    hostname=st.sampled_from(["", "pod-1", "pod-2", "node-1"]),
+)
+SEEN = st.one_of(st.just(NOT_READ), st.none(), ROWS)
+POLICIES = st.builds(
+    Policy,
+    job_id=st.just(JOB),
+    launch_retries=st.sampled_from([-1, 0, 3]),
+    fatal_reasons=st.sampled_from([frozenset(), frozenset({"CreateContainerConfigError", "ErrImagePull"})]),
+    timeout_unschedulable=st.sampled_from([0.0, 60.0]),
+    timeout_pulling=st.sampled_from([0.0, 60.0]),
+    timeout_config=st.sampled_from([0.0, 60.0]),
+    token_life=st.sampled_from([10.0, 86_400.0]),
+)
+ARGUMENTS = st.tuples(
+    FACTS, st.one_of(st.none(), PODS), st.booleans(), SEEN, st.sampled_from([100.0, 105.0, 1000.0]), POLICIES
+)
+Arguments = tuple[Facts, PodView | None, bool, RowSeen, float, Policy]
+
+
+def _owned(arguments: Arguments) -> bool:
+    facts, _, _, row, _, policy = arguments
+    return isinstance(row, Row) and owns_row(facts.launch, row, policy.job_id)
+
+
+@MANY
+@given(ARGUMENTS)
+def test_it_answers_always_and_the_same(arguments: Arguments):
+    decision = decide(*arguments)
+    assert isinstance(decision, Keep | ReadRow | Settle | Relaunch | Report)
+    assert decide(*arguments) == decision
+
+
+@MANY
+@given(ARGUMENTS)
+def test_an_end_is_never_reported_without_a_row_that_is_this_launchs(arguments: Arguments):
+    decision = decide(*arguments)
+    if isinstance(decision, Report) and decision.outcome is not Outcome.STARTED:
+        assert _owned(arguments)
+
+
+@MANY
+@given(ARGUMENTS)
+def test_a_task_is_never_reported_started(arguments: Arguments):
+    decision = decide(*arguments)
+    if arguments[0].launch.kind is Kind.TASK:
+        assert not (isinstance(decision, Report) and decision.outcome is Outcome.STARTED)
+
+
+@MANY
+@given(ARGUMENTS)
+def test_a_row_that_is_not_this_launchs_settles_it(arguments: Arguments):
+    facts, _, _, row, _, policy = arguments
+    if row is not NOT_READ and not _owned(arguments):
+        decision = decide(*arguments)
+        assert isinstance(decision, Settle)
+        if isinstance(row, Row) and row.external_executor_id == facts.launch.id and row.state in LIVE_STATES:
+            assert decision.delete == (row.queued_by_job_id in (None, policy.job_id))
+
+
+@MANY
+@given(ARGUMENTS, FACTS, st.one_of(st.none(), PODS), st.booleans())
+def test_once_superseded_always_settled(arguments: Arguments, later: Facts, pod: PodView | None, present: bool):
+    """Whatever is seen of the pod afterwards, the same row settles the same launch."""
+    facts, _, _, row, now, policy = arguments
+    if isinstance(row, Row) and not _owned(arguments):
+        later = replace(later, launch=facts.launch)
+        assert isinstance(decide(later, pod, present, row, now, policy), Settle)
+
+
+@MANY
+@given(ARGUMENTS)
+def test_another_pod_only_for_a_task_that_has_not_started(arguments: Arguments):
+    facts, pod, present, row, _, policy = arguments
+    decision = decide(*arguments)
+    if isinstance(decision, Relaunch):
+        assert facts.launch.kind is Kind.TASK
+        assert facts.progress is Progress.SEEN
+        assert not (isinstance(row, Row) and row.state == RUNNING)
+        if row is NOT_READ:
+            assert decision.free
+            assert pod is not None
+            assert not pod.spec.node_name, "no node ever had it: nothing can have run"
+        if not decision.free:
+            assert policy.launch_retries < 0 or facts.relaunches < policy.launch_retries
+        assert present or diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us).cls in ENDED
+
+
+@MANY
+@given(ARGUMENTS)
+def test_an_ended_launch_asks_for_its_row(arguments: Arguments):
+    facts, pod, present, row, _, _ = arguments
+    ended = diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us).cls in ENDED
+    if row is NOT_READ and facts.progress is Progress.SEEN and ended:
+        assert decide(*arguments) == ReadRow()
+
+
+@MANY
+@given(ARGUMENTS)
+def test_an_ended_launch_is_never_simply_kept(arguments: Arguments):
+    """Else its slot would be taken for ever."""
+    facts, pod, present, _, _, _ = arguments
+    ended = diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us).cls in ENDED
+    if facts.progress is Progress.SEEN and ended:
+        assert not isinstance(decide(*arguments), Keep)
+
+
+@MANY
+@given(ARGUMENTS)
+def test_waiting_that_has_a_limit_is_looked_at_again_in_time(arguments: Arguments):
+    decision: Decision = decide(*arguments)
+    if isinstance(decision, Keep) and decision.again_in is not None:
+        assert 0 < decision.again_in <= 60

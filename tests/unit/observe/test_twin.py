@@ -1,0 +1,47 @@
+"""409 on create: which pods count as this launch's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from executor.observe.pod_view import PodView
+from executor.observe.twin import is_twin
+from tests.unit.observe.pods import LAUNCH
+
+
+def existing(**changes: str) -> PodView:
+    notes = {"task_instance_id": "ti-1", "try_number": "2"}
+    meta = {"name": "p", "labels": {"airflow-launch": "launch-1"}, "annotations": notes}
+    if "deletionTimestamp" in changes:
+        meta["deletionTimestamp"] = changes.pop("deletionTimestamp")
+    status = {"phase": changes.pop("phase", "Pending")}
+    meta["labels"]["airflow-launch"] = changes.pop("launch", "launch-1")
+    notes.update(changes)
+    return msgspec.convert({"metadata": meta, "status": status}, PodView)
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running"])
+def test_alive_and_of_the_same_launch_is_ours(phase: str):
+    assert is_twin(existing(phase=phase), LAUNCH)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        existing(phase="Succeeded"),
+        existing(phase="Failed"),
+        existing(deletionTimestamp="2026-01-01T00:00:00Z"),
+        existing(launch="launch-2"),
+        existing(task_instance_id="ti-2"),
+        existing(try_number="1"),
+    ],
+)
+def test_anything_else_is_not(other: PodView):
+    assert not is_twin(other, LAUNCH)
+
+
+def test_the_try_counts():
+    assert not is_twin(existing(), replace(LAUNCH, try_number=3))
