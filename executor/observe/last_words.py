@@ -1,7 +1,7 @@
 """What a container said last, for a sentence that people read.
 
-The kubelet keeps the end of a container's log (at most 2,048 bytes of it) as its message. An Airflow worker logs JSON
-lines, a stack trace in each that tells an exception; of those, people get the event and the exception. Pure.
+The kubelet keeps the end of a container's log as its message: at most 2,048 bytes and 80 lines of it. An Airflow
+worker logs JSON lines, with a stack trace in each that tells an exception; people get event and exception. Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 LIMIT: Final = 1500
+_CUT_AT: Final = 2000  # bytes from which the kubelet may have cut off a beginning
 
 
 def last_words(message: str) -> str:
@@ -19,7 +20,7 @@ def last_words(message: str) -> str:
     lines = message.strip().splitlines()
     records = [_record(line) for line in lines]
     told = [line if record is None else _in_words(record) for line, record in zip(lines, records, strict=True)]
-    if len(lines) > 1 and records[0] is None and any(records[1:]):
+    if len(message.encode()) >= _CUT_AT and records[0] is None and any(records):
         del told[0]  # the rest of a line whose beginning was cut off
     return "\n".join(told)[-LIMIT:]
 

@@ -6,7 +6,6 @@ process it starts ends as the cause demands.
 
 from __future__ import annotations
 
-
 import pytest
 
 from executor.demo.database import TaskRow

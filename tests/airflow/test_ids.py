@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import text
 
 from executor.demo.pod_template import write_pod_template
 from executor.demo.pods import SeenPod
@@ -60,7 +61,16 @@ def really():
     work()
 
 
-really()
+@dag(dag_id=LONG + "0", schedule=None)
+def long_ids():
+    @task(task_id=LONG + "0")
+    def work():
+        return "done"
+
+    work()
+
+
+really(), long_ids()
 """
 OPTIONS = {"core": {"parallelism": "32"}}
 
@@ -130,8 +140,8 @@ def test_a_task_in_russian_really_runs_and_shows_its_log_meanwhile(deployment: D
     pod = deployment.watch.wait_for("its pod", lambda one: one.launch == row.external_executor_id)
 
     def live() -> str | None:
-        text = airflow.api.task_log(dag, run, task)
-        return text if "первая строка" in text else None
+        shown = airflow.api.task_log(dag, run, task)
+        return shown if "первая строка" in shown else None
 
     shown = wait_until("the first line in the log", live, 20)
     running = airflow.task(dag, run, task).state
@@ -141,3 +151,18 @@ def test_a_task_in_russian_really_runs_and_shows_its_log_meanwhile(deployment: D
     assert f"Live log of pod {pod.namespace}/{pod.name}" in shown
     assert airflow.wait_run(dag, run) == "success"
     assert airflow.api.xcom(dag, run, task) == "сделано"
+
+
+def test_ids_of_250_characters_really_run_where_the_log_may_have_a_shorter_name(deployment: Deployment) -> None:
+    """Airflow's default `log_filename_template` makes folders of the ids, and file systems take 255 bytes for a name:
+    there every executor's worker breaks. `airflow db migrate` stores another one as this does.
+    """
+    airflow, long_id = deployment.airflow, LONG + "0"
+    airflow.wait_dags(long_id)
+    with airflow.database.connect() as connection:
+        connection.execute(text("UPDATE log_template SET filename = '{{ ti.id }}/{{ try_number }}.log'"))
+
+    run, state = airflow.run(long_id)
+
+    assert (state, len(long_id)) == ("success", 250)
+    assert airflow.api.xcom(long_id, run, long_id) == "done"

@@ -43,10 +43,10 @@ class WorkersSucceed:
         pass
 
 
-def configure(kubeconfig: str, namespace: str) -> None:
-    """Before Airflow is imported."""
+def configure(kubeconfig: str, namespace: str) -> dict[str, str]:
+    """The environment of an executor that is driven by hand."""
     section = "AIRFLOW__KUBERNETES_EXECUTOR__"
-    os.environ |= {
+    return {
         "AIRFLOW__CORE__PARALLELISM": "100000",
         f"{section}NAMESPACE": namespace,
         f"{section}IN_CLUSTER": "False",
@@ -110,7 +110,7 @@ def beat(executor: Any, figures: dict[str, float]) -> None:
 
 
 def main(kubeconfig: str, namespace: str, tasks: str, runs: str) -> None:
-    configure(kubeconfig, namespace)
+    os.environ |= configure(kubeconfig, namespace)
     from executor.kubernetes_executor import KubernetesExecutor
 
     class Loaded(KubernetesExecutor):

@@ -15,7 +15,6 @@ from typing import Any
 
 import aiohttp
 
-
 START_SECONDS = 0.05
 RUN_SECONDS = 1.0
 
