@@ -16,7 +16,9 @@ from airflow.configuration import conf
 from airflow.models.callback import CallbackKey
 from airflow.policies import DefaultPolicy
 from airflow.settings import get_policy_plugin_manager
+from airflow.utils.helpers import log_filename_template_renderer
 from airflow.utils.state import CallbackState, TaskInstanceState
+from jinja2 import TemplateError
 
 from executor.metrics import PREFIX
 from executor.model import Outcome
@@ -67,6 +69,14 @@ def mutation_hook() -> Callable[[Any], None] | None:
         manager.hook.pod_mutation_hook(pod=pod)
 
     return call
+
+
+def log_path_of(ti: object) -> str | None:
+    """`[logging] log_filename_template` for anything with the ids of a task instance; None if it wants more of it."""
+    try:
+        return log_filename_template_renderer()(ti=ti)
+    except (AttributeError, TemplateError):
+        return None
 
 
 def log_folder_mode() -> int:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from executor.airflow_compat import AirflowMetrics, log_folder_mode, mutation_hook
+from executor.airflow_compat import AirflowMetrics, log_folder_mode, log_path_of, mutation_hook
 from executor.airflow_config import AirflowFacts, coordinator_of
 from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
@@ -119,6 +119,7 @@ def make_plan(
             mint=minter(generator),
             pods=Pods(settings, facts, job_id, team),
             callback_launch=callback_launch,
+            log_path=log_path_of,
             mutate=mutate,
         ),
         policy=_policy(settings, facts, job_id),

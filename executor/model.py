@@ -73,7 +73,6 @@ class Adopted:
     map_index: int
     state: str
     queue: str | None = None
-    log_path: str | None = None
 
 
 QUEUED = "queued"

@@ -43,7 +43,7 @@ class Adopter:
         for one in adopted:
             if one.launch_id is None or self._tracker.get(one.launch_id) is not None:
                 continue
-            tracked = Tracked(_launch(one), progress=Progress.UNSEEN, adopted=one)
+            tracked = Tracked(_launch(one, self._airflow.log_path(one)), progress=Progress.UNSEEN, adopted=one)
             self._tracker.add(tracked)
             for pod in self._tracker.pods_of(one.ti_id):
                 self._tracker.see(pod)
@@ -150,7 +150,7 @@ class Adopter:
                 self._judge.mark(tracked.launch.id)
 
 
-def _launch(one: Adopted) -> Launch:
+def _launch(one: Adopted, log_path: str | None) -> Launch:
     return Launch(
         id=one.launch_id or "",
         kind=Kind.TASK,
@@ -162,7 +162,7 @@ def _launch(one: Adopted) -> Launch:
         try_number=one.try_number,
         map_index=one.map_index,
         queue=one.queue,
-        log_path=one.log_path,
+        log_path=log_path,
     )
 
 

@@ -71,7 +71,8 @@ class Airflow:
     """Airflow as the loop sees it.
 
     intake: a workload object -> Launch, raises IntakeError; mint: a launch -> token for its worker, valid for the
-    given seconds; callback_launch: gives a callback's launch, read off its pod, the scheduler's key; mutate: the user's
+    given seconds; callback_launch: gives a callback's launch, read off its pod, the scheduler's key; log_path: where
+    an adopted task's log lies, relative to the base log folder, None if that cannot be told; mutate: the user's
     pod_mutation_hook, None when there is none, blocking, runs on a thread of its own.
     """
 
@@ -80,4 +81,5 @@ class Airflow:
     mint: Callable[[Launch, float], str]
     pods: PodSource
     callback_launch: Callable[[Launch], Launch]
+    log_path: Callable[[Adopted], str | None] = lambda adopted: None
     mutate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None

@@ -118,6 +118,8 @@ class Supervisor:
             asyncio.run(self._run())
         except asyncio.CancelledError:
             log.debug("The loop was told to end")
+        except Exception:
+            log.exception("The loop broke and cannot go on: no task is launched until the scheduler restarts")
 
     async def _run(self) -> None:
         """Keep the machine running: what breaks it is logged, and it goes on with what it knew."""

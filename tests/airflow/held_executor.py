@@ -36,7 +36,7 @@ class HeldKube:
         self, namespace: str | None, selector: str, resource_version: str
     ) -> AsyncGenerator[WatchEvent, None]:
         async for event in self._kube.watch_pods(namespace, selector, resource_version):
-            while _is_end(event) and self._hold.exists():
+            while _is_end(event) and self._hold.exists():  # noqa: ASYNC110 - another process removes it
                 await asyncio.sleep(POLL)
             yield event
 

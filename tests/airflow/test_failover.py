@@ -88,7 +88,8 @@ def test_a_pod_gated_for_three_queue_timeouts_starts_with_a_valid_token(deployme
     run, launch = queued(deployment, "gated")
     patience = time.monotonic() + 3 * QUEUED_TIMEOUT + 1
     wait_until("three task_queued_timeouts", lambda: time.monotonic() > patience, 60)
-    said = [entry.extra for entry in deployment.airflow.event_logs("gated", run, "wait") if entry.event == "pod waiting"]
+    logs = deployment.airflow.event_logs("gated", run, "wait")
+    said = [entry.extra for entry in logs if entry.event == "pod waiting"]
     ungate(deployment, launch)
 
     assert deployment.airflow.wait_run("gated", run) == "success"

@@ -12,7 +12,7 @@ from executor.demo.database import TaskRow
 from executor.demo.processes import wait_until
 from tests.airflow.harness import Deployment
 
-DAGS = """
+DAGS = r"""
 import json
 import os
 import signal
@@ -34,6 +34,16 @@ def shell(name, script, **base):
     path = HERE.parent / f"{name}.yaml"
     path.write_text(json.dumps(template))
     return {"pod_template_file": str(path)}
+
+
+def written(name, text):
+    path = HERE.parent / f"{name}.yaml"
+    path.write_text(text)
+    return {"pod_template_file": str(path)}
+
+
+def override(**base):
+    return {"pod_override": {"spec": {"containers": [{"name": "base", **base}]}}}
 
 
 EAT = "exec python3 -c 'import time; x = bytearray(200 << 20); time.sleep(60)'"
@@ -76,8 +86,17 @@ CASES = {
             "spec": {"initContainers": [{"name": "prepare", "image": "local", "command": ["sh", "-c", "exit 7"]}]}
         }
     },
-    "wrong_field": {"pod_override": {"spec": {"containers": [{"name": "base", "imagePullPolcy": "Always"}]}}},
-    "refused": {"pod_override": {"spec": {"containers": [{"name": "base", "ports": [{"containerPort": 99999}]}]}}},
+    "wrong_field": override(imagePullPolcy="Always"),
+    "refused": override(ports=[{"containerPort": 99999}]),
+    "wrong_type": override(env=[{"name": "LEVEL", "value": 3}]),
+    "drops_base": override(**{"$patch": "delete"}),
+    "nameless_container": {"pod_override": {"spec": {"containers": [{"image": "local"}]}}},
+    "no_image": {"pod_override": {"spec": {"containers": [{"name": "helper"}]}}},
+    "bad_namespace": {"pod_override": {"metadata": {"namespace": "Not_A_Namespace"}}},
+    "no_template": {"pod_template_file": "/no/such/template.yaml"},
+    "empty_template": written("empty_template", ""),
+    "not_yaml": written("not_yaml", "spec:\n  containers: [\n"),
+    "twice": written("twice", "spec:\n  containers: []\n  containers: []\n"),
 }
 
 
@@ -93,7 +112,7 @@ def wrapped():
     return {"pod_template_file": str(path)}
 
 
-@dag(dag_id="fails", schedule=None, max_active_tasks=16)
+@dag(dag_id="fails", schedule=None, max_active_tasks=32)
 def fails():
     for name, config in CASES.items():
 
@@ -121,7 +140,7 @@ fails(), dies()
 
 OPTIONS = {
     "kubernetes_pod_executor": {"pending_timeout_config": "3", "confirm_interval": "0.5"},
-    "core": {"parallelism": "32"},
+    "core": {"parallelism": "32", "max_active_tasks_per_dag": "32"},
 }
 
 # What the DAG author reads must name: the cause, and where.
@@ -138,6 +157,15 @@ SENTENCES = {
     "init_fails": ("init container prepare ended with exit code 7", "never started"),
     "wrong_field": ("imagePullPolcy", "base", "pod_override", "imagePullPolicy"),
     "refused": ("containerPort", "pod_override"),
+    "wrong_type": ("pod_override", "env[LEVEL].value", "quote"),
+    "drops_base": ("pod_override", "base"),
+    "nameless_container": ("pod_override", "containers[0]", "name"),
+    "no_image": ("containers[helper]", "image"),
+    "bad_namespace": ("pod_override", "Not_A_Namespace"),
+    "no_template": ("/no/such/template.yaml",),
+    "empty_template": ("empty_template.yaml", "empty"),
+    "not_yaml": ("not_yaml.yaml", "line 3"),
+    "twice": ("twice.yaml", "containers", "line 3"),
 }
 
 
@@ -206,5 +234,3 @@ def test_a_worker_killed_while_it_runs_fails_within_ten_seconds_and_is_retried(d
     assert f"Pod {ended.namespace}/{ended.name}" in said(deployment, "dies", run, "killed")
     assert "SIGKILL" in said(deployment, "dies", run, "killed")
     assert again.try_number in (1, 2)
-
-

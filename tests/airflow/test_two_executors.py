@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -77,10 +78,12 @@ UNTIL_GO = "while ! test -e /opt/airflow/logs/go; do sleep 0.2; done; hostname"
 
 
 @contextmanager
-def running(folder: Path, cluster: LocalCluster, dags: str, executor: str, shell: str) -> Iterator[Deployment]:
-    """A deployment whose pods run a shell line."""
+def running(
+    folder: Path, cluster: LocalCluster, dags: str, executor: str, shell: str, **more: str
+) -> Iterator[Deployment]:
+    """A deployment whose pods run a shell line; `more` goes into `[kubernetes_executor]`."""
     namespace = f"airflow-{uuid4().hex[:6]}"
-    options = {"kubernetes_executor": {"pod_template_file": str(folder / "light.yaml")}}
+    options = {"kubernetes_executor": {"pod_template_file": str(folder / "light.yaml"), **more}}
     with deploy(folder, cluster, dags=dags, namespace=namespace, executor=executor, options=options) as deployment:
         template = light_pod(deployment.home)
         template["spec"]["containers"][0]["env"] += env(TASK=shell)
@@ -152,65 +155,81 @@ class Marks(PodWatch):
         super()._take(pod, deleted)
 
 
+@dataclass(frozen=True)
+class Both:
+    """Two runs of a task on each executor, after their end. All pods are kept."""
+
+    deployment: Deployment
+    rows: list[TaskRow]
+    marks: dict[str, list[str]]
+
+    def hosts(self, task: str) -> list[str]:
+        """The pods of one of the two tasks, by their names."""
+        return [str(row.hostname) for row in self.rows if row.task_id == task]
+
+
 @pytest.fixture(scope="module")
-def both(
-    tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster
-) -> Iterator[tuple[Deployment, dict[str, TaskRow], dict[str, list[str]]]]:
-    """A task on each; while both run, the scheduler is killed and another one adopts them."""
+def both(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> Iterator[Both]:
+    """One run is over when the scheduler is killed, another under way; the next scheduler adopts what it finds."""
     folder = tmp_path_factory.mktemp("both")
     with (
-        running(folder, cluster, BOTH, f"{THEIRS},pods:{EXECUTOR}", UNTIL_GO) as deployment,
+        running(folder, cluster, BOTH, f"{THEIRS},pods:{EXECUTOR}", UNTIL_GO, delete_worker_pods="False") as deployment,
         Marks(cluster.kubeconfig, deployment.namespace) as marks,
     ):
-        airflow = deployment.airflow
-        run = airflow.trigger("both")
+        airflow, gate = deployment.airflow, deployment.home.logs / "go"
+        gate.touch()
+        first, _ = airflow.run("both")
+        gate.unlink()
+        second = airflow.trigger("both")
         for task in ("ours", "theirs"):
-            airflow.wait_task("both", run, task, "running")
+            airflow.wait_task("both", second, task, "running")
         airflow.kill("scheduler")
         airflow.start_component("scheduler")
-        theirs = next(pod for pod in deployment.watch.pods() if not pod.launch)
-        first_worker = theirs.labels["airflow-worker"]
-        deployment.watch.wait_for(
-            "their adoption",
-            lambda pod: pod.uid == theirs.uid and pod.last["metadata"]["labels"]["airflow-worker"] != first_worker,
+        wait_for_their_adoption(deployment, str(airflow.task("both", second, "theirs").hostname))
+        gate.touch()
+        airflow.wait_run("both", second)
+        rows = [row for run in (first, second) for row in airflow.task_instances("both", run)]
+        wait_until(
+            "upstream done with its pods",
+            lambda: all('"airflow_executor_done"' in m[-1] for m in marks.of.values()),
+            30,
         )
-        (deployment.home.logs / "go").touch()
-        assert airflow.wait_run("both", run) == "success"
-        deployment.watch.wait_gone()
-        yield deployment, {row.task_id: row for row in airflow.task_instances("both", run)}, marks.of
+        yield Both(deployment, rows, marks.of)
 
 
-Both = tuple[Deployment, dict[str, TaskRow], dict[str, list[str]]]
+def wait_for_their_adoption(deployment: Deployment, name: str) -> None:
+    """Until upstream's executor has labelled its running pod with the new scheduler's job."""
+    (theirs,) = (pod for pod in deployment.watch.pods() if pod.name == name)
+    before = theirs.labels["airflow-worker"]
+    deployment.watch.wait_for(
+        "upstream's adoption",
+        lambda pod: pod.uid == theirs.uid and pod.last["metadata"]["labels"]["airflow-worker"] != before,
+    )
 
 
 def test_each_task_ran_to_its_end_in_its_one_pod_across_the_restart(both: Both) -> None:
-    deployment, rows, _ = both
-    pods = deployment.watch.pods()
+    pods = both.deployment.watch.pods()
 
-    assert {task: row.state for task, row in rows.items()} == {"ours": "success", "theirs": "success"}
-    assert sorted(pod.name for pod in pods) == sorted(str(row.hostname) for row in rows.values())
-    assert [row.try_number for row in rows.values()] == [1, 1]
-    assert [pod.phase for pod in pods] == ["Succeeded", "Succeeded"]  # nobody deleted one that still ran
+    assert [(row.state, row.try_number) for row in both.rows] == [("success", 1)] * 4
+    assert sorted(pod.name for pod in pods) == sorted(str(row.hostname) for row in both.rows)
+    assert [(pod.phase, pod.deleted_at) for pod in pods] == [("Succeeded", None)] * 4
 
 
-def test_nobody_changes_our_pod(both: Both) -> None:
-    """Upstream relabels pods when it adopts them and when they are done; ours keeps what it was made with."""
-    _, rows, marks = both
-
-    assert len(marks[str(rows["ours"].hostname)]) == 1
+def test_nobody_changes_our_pods(both: Both) -> None:
+    """Upstream relabels pods when it adopts them and when they are done; ours keep what they were made with."""
+    assert [len(both.marks[name]) for name in both.hosts("ours")] == [1, 1]
 
 
-def test_we_mark_nothing_of_their_pod(both: Both) -> None:
-    _, rows, marks = both
-    theirs = marks[str(rows["theirs"].hostname)]
+def test_we_mark_nothing_of_their_pods(both: Both) -> None:
+    marks = [mark for name in both.hosts("theirs") for mark in both.marks[name]]
     ours = ("airflow-deployment", "airflow-launch", "airflow-workload-secret", "ti_id")
 
-    assert len(theirs) > 1  # by upstream: the scheduler that adopted it
-    assert [mark for mark in theirs for name in ours if f'"{name}"' in mark] == []
+    assert len(marks) > 2  # upstream's own: the scheduler that adopted it, and that it is done
+    assert [mark for mark in marks for name in ours if f'"{name}"' in mark] == []
 
 
-def test_no_secret_is_left(both: Both) -> None:
-    deployment = both[0]
-    ours = {"namespace": deployment.namespace, "label_selector": "airflow-deployment"}
+def test_our_launch_ids_are_our_rows_only(both: Both) -> None:
+    launches = {pod.name: pod.launch for pod in both.deployment.watch.pods()}
+    ids = {row.hostname: row.external_executor_id for row in both.rows if row.task_id == "ours"}
 
-    wait_until("no Secret", lambda: not deployment.cluster.core.list_namespaced_secret(**ours).items, 30)
+    assert {name: launch for name, launch in launches.items() if launch} == ids

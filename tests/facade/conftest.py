@@ -29,7 +29,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 def settings(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in configure(str(cluster.kubeconfig), NAMESPACE).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret for tests, which is long enough to sign tokens with it, " * 2)
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret for tests, long enough to sign with " * 2)
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path / "logs"))
 
 

@@ -3,8 +3,8 @@
     python -m tests.speed.burst KUBECONFIG NAMESPACE TASKS RUNS
 
 Prints a JSON object for each run: the longest heartbeat (and its CPU) and all of queue_workload in ms, seconds until
-all pods existed and until all launches were settled. The database is replaced by rows that say what a worker would have written; everything
-else is the real executor against the API server that KUBECONFIG names.
+all pods existed and until all launches were settled. The database is replaced by rows that say what a worker would
+have written; everything else is the real executor against the API server that KUBECONFIG names.
 """
 
 from __future__ import annotations

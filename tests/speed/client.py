@@ -20,10 +20,15 @@ def _named(document: dict[str, Any], plural: str, singular: str) -> dict[str, An
     return found
 
 
+def read(kubeconfig: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(Path(kubeconfig).read_text())
+    return document
+
+
 @asynccontextmanager
 async def connect(kubeconfig: str) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """(session with credentials, base URL)."""
-    document = yaml.safe_load(Path(kubeconfig).read_text())
+    document = read(kubeconfig)
     cluster, user = _named(document, "clusters", "cluster"), _named(document, "users", "user")
     trust: ssl.SSLContext | bool = True
     if "certificate-authority-data" in cluster:

@@ -86,4 +86,3 @@ async def main(kubeconfig: str, namespace: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:3]))
-
