@@ -125,6 +125,10 @@ class Api:
     async def delete(self, path: str, options: Json | None = None, **query: str) -> Answer:
         return await self.call("DELETE", path, options, **query)
 
+    async def is_full(self) -> bool:
+        """Whether a quota lets no further pod in; admission knows a new quota only once a controller has taken it up."""
+        return (await self.create("pods", pod("probe"), dryRun="All")).code == 403
+
     async def version(self, plural: str = "pods") -> str:
         """The newest resourceVersion, from a list."""
         answer = await self.get(self.path(plural))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.api import Api, Json, config_map, container, pod
+from tests.contract.api import Api, Json, config_map, container, eventually, pod
 
 _PREFIX = 'Pod in version "v1" cannot be handled as a Pod: '
 _STRICT = _PREFIX + "strict decoding error: "
@@ -305,6 +305,7 @@ async def test_a_secret_over_one_mebibyte_is_invalid(api: Api) -> None:
 async def test_quota_is_enforced(api: Api) -> None:
     await api.created("resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}})
     await api.created("pods", pod("a"))
+    await eventually(api.is_full)
     answer = await api.create("pods", pod("b"))
     assert (answer.code, answer.body["reason"]) == (403, "Forbidden")
     expected = 'pods "b" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1'

@@ -13,6 +13,7 @@ import pytest
 
 from executor.demo.cluster import LocalCluster
 from executor.demo.processes import wait_until
+from executor.kubernetes_executor import KubernetesExecutor
 from tests.speed.burst import WorkersSucceed, configure, make_workload
 
 NAMESPACE = "facade"
@@ -69,8 +70,6 @@ class Driven:
 
 @pytest.fixture
 def driven(settings: None, cluster: LocalCluster) -> Iterator[Driven]:
-    from executor.kubernetes_executor import KubernetesExecutor
-
     class Played(KubernetesExecutor):
         def _open_rows(self) -> Any:
             return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from executor.demo.processes import wait_until
+from executor.kubernetes_executor import KubernetesExecutor
 from tests.facade.conftest import NAMESPACE, Driven
 from tests.speed.burst import make_workload
 
@@ -43,8 +45,6 @@ def signalled(act: Any, every: float) -> Iterator[None]:
 
 
 def test_an_object_that_is_not_started_does_nothing(settings: None) -> None:
-    from executor.kubernetes_executor import KubernetesExecutor
-
     before = threading.active_count()
 
     objects = [KubernetesExecutor() for _ in range(20)]
@@ -110,8 +110,6 @@ def test_no_token_is_in_any_log_or_pod(
 
 
 def _decoded(value: str) -> str:
-    import base64
-
     return base64.b64decode(value).decode()
 
 

@@ -1,4 +1,4 @@
-"""Unit tests that import Airflow read no configuration but the one they make."""
+"""Tests that import Airflow read no configuration but the one they make, and write into no home but their own."""
 
 from __future__ import annotations
 
