@@ -15,6 +15,7 @@ from typing import Any
 
 PATIENCE = 0.02  # real seconds
 LAST_HOPE = 1.0  # the same, when there is no timer to jump to
+TICK = 1e-9  # a clock moves between two looks; a rest of 1e-13 s would else be waited for again and again
 
 
 class Stuck(AssertionError):
@@ -54,6 +55,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
 
     def time(self) -> float:
+        self.now += TICK
         return self.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Future[Any]:

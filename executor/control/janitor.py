@@ -118,7 +118,8 @@ class Janitor:
         uid = pod.metadata.uid
         self._patient[uid] = asyncio.get_running_loop().create_future()
         try:
-            return await asyncio.wait_for(self._patient[uid], PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                return await self._patient[uid]
         except TimeoutError:
             return pod
         finally:

@@ -31,6 +31,7 @@ from executor.observe.decide import (
     Report,
     RowSeen,
     Settle,
+    Switch,
     decide,
 )
 from executor.observe.diagnosis import PodClass, diagnose
@@ -158,7 +159,7 @@ class Judge:
     def _decide(self, tracked: Tracked, row: RowSeen) -> None:
         now = asyncio.get_running_loop().time()
         self._note_class(tracked, now)
-        facts = tracked.facts(self._tracker.has_rivals(tracked))
+        facts = tracked.facts(self._tracker.has_rivals(tracked), self._tracker.sibling(tracked) is not None)
         decision = decide(facts, tracked.seen, tracked.present, row, now, self._policy)
         match decision:
             case Keep():
@@ -169,6 +170,8 @@ class Judge:
                 self.settle(tracked, decision)
             case Relaunch():
                 self._launch_again(tracked, decision)
+            case Switch():
+                self._switch(tracked)
             case Report():
                 self._hand_over(tracked, decision)
 
@@ -220,6 +223,15 @@ class Judge:
             self._janitor.retire(tracked.launch, tracked.seen, clean=why.clean, failed=failed, patient=why.patient)
         elif tracked.pod is not None and tracked.seen is None:
             self._janitor.remove(tracked.pod)
+
+    def _switch(self, tracked: Tracked) -> None:
+        sibling, turned_away = self._tracker.sibling(tracked), tracked.seen
+        if sibling is None:
+            return
+        self._tracker.switch(tracked, sibling)
+        if turned_away is not None:
+            self._janitor.retire(tracked.launch, turned_away, clean=False, failed=True)
+        self.mark(tracked.launch.id)
 
     def _launch_again(self, tracked: Tracked, decision: Relaunch) -> None:
         """Another attempt of the same launch, under another name."""

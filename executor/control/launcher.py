@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from executor.control.adjudicate import defect
 from executor.control.chronicle import Chronicle
@@ -109,10 +110,9 @@ class Launcher:
         if delay == 0:
             await asyncio.sleep(0)
             return
-        try:
-            await asyncio.wait_for(self._wake.wait(), delay)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):  # wait_for of Python 3.11 can swallow a cancellation
+                await self._wake.wait()
 
     async def _hold_without_lease(self) -> None:
         await self._lease.until_held()

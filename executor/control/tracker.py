@@ -70,13 +70,14 @@ class Tracked:
     read_at_drain: int = -1  # the scheduler's drains before its row was read last
     said: set[str] = field(default_factory=set)
 
-    def facts(self, rivals: bool) -> Facts:
+    def facts(self, rivals: bool, sibling: bool) -> Facts:
         return Facts(
             launch=self.launch,
             progress=self.progress,
             refusal=self.refusal,
             relaunches=self.relaunches,
             rivals=rivals,
+            sibling=sibling,
             class_since=self.class_since,
             posted_at=self.posted_at,
             reread=self.reread,
@@ -161,6 +162,16 @@ class Tracker:
         """Another pod of the same task instance is alive."""
         mine = (tracked.pod.namespace, tracked.pod.name) if tracked.pod else None
         return any(pod_key(p) != mine and is_alive(p) for p in self.pods_of(tracked.launch.ti_id))
+
+    def sibling(self, tracked: Tracked) -> PodView | None:
+        """Another living pod of this very launch: the create of an earlier attempt was carried out after all."""
+        launch, mine = tracked.launch, tracked.pod.uid if tracked.pod else ""
+        found = (p for p in self.pods_of(launch.ti_id) if p.metadata.labels.get(LAUNCH_LABEL) == launch.id)
+        return next((p for p in found if p.metadata.uid != mine and is_alive(p)), None)
+
+    def switch(self, tracked: Tracked, pod: PodView) -> None:
+        """From now on this is the launch's pod."""
+        tracked.pod, tracked.seen, tracked.present = ref_of(pod), pod, True
 
     def living_at(self, launch: Launch) -> list[PodView]:
         """Pods of any launch and any try of this task (a further try has another task instance id)."""

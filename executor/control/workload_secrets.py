@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from executor.errors import AlreadyExists, ApiError, NotFound, Transient
 from executor.identity import DEPLOYMENT_LABEL, SECRET_ANNOTATION, deployment_selector
-from executor.kube.port import KubePort, PodRef
+from executor.kube.port import KubePort, PodRef, SecretRef
 from executor.manifest import WorkloadMount
 from executor.observe.pod_view import PodView
 
@@ -129,10 +129,16 @@ class WorkloadSecrets:
             except ApiError as error:
                 log.info("Workload Secrets in %s were not swept: %s", namespace or "all namespaces", error)
                 continue
+            self._forget_all_but(secrets, namespace)
             for secret in secrets:
                 old = secret.created is not None and secret.created < oldest
                 if old and not secret.owned and (secret.namespace, secret.name) not in needed:
                     await self.discard(secret.namespace, secret.name)
-                    self.drop_batch(secret.namespace, secret.name)
                     swept += 1
         return swept
+
+    def _forget_all_but(self, secrets: Sequence[SecretRef], namespace: str | None) -> None:
+        """Owners of Secrets that have gone with their pods need not be remembered."""
+        kept = self._open | {(secret.namespace, secret.name) for secret in secrets}
+        for key in [one for one in self._owners if one not in kept and namespace in (None, one[0])]:
+            del self._owners[key]

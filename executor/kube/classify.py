@@ -35,7 +35,10 @@ from executor.observe.pod_view import View
 
 _TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)*")  # '{"' in base64: a JWT, or a workload in a Secret
 _QUOTA = "exceeded quota"  # ResourceQuota admission, the only sign of it (Resource Quotas, Kubernetes docs)
-_OTHER_UID = "Precondition failed: UID"  # registry/generic/registry/dryrun.go, storage/errors.go
+_OTHER_UID = (  # a write, or a delete that lost a race: storage/interfaces.go; a delete: registry/rest/delete.go
+    "Precondition failed: UID",
+    "the UID in the precondition",
+)
 _TOO_LARGE = "Too large resource version"  # storage/errors.go, cause ResourceVersionTooLarge
 _LONGEST_WAIT = 300.0
 
@@ -120,7 +123,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 def _kind(code: int, reason: str, message: str, causes: tuple[Cause, ...]) -> type[ApiError]:
     if code == 403 and _QUOTA in message:
         return QuotaExceeded
-    if code == 409 and _OTHER_UID in message:
+    if code == 409 and any(words in message for words in _OTHER_UID):
         return NotFound  # the pod of this uid is gone, another one has its name
     if code == 409 and reason == "AlreadyExists":
         return AlreadyExists

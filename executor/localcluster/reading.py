@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
+from functools import partial as bound
 
 import msgspec
 from aiohttp import web
 
-from executor.localcluster import listing, tables, watching
+from executor.localcluster import listing, partial, tables, watching
 from executor.localcluster.cluster import Cluster
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.store import Stored
@@ -18,8 +18,10 @@ from executor.localcluster.types import Json
 JSON_TYPE = "application/json"
 
 
-def raw_answer(stored: Stored, code: int = 200) -> web.Response:
-    """An object, from its bytes where it is stored."""
+def object_answer(request: web.Request, stored: Stored, code: int = 200) -> web.Response:
+    """An object, from its bytes where it is stored, or only its metadata where that was asked for."""
+    if partial.wanted(request.headers.get("Accept", "")):
+        return json_answer(partial.partial(stored.object), code)
     return web.Response(body=stored.raw, status=code, content_type=JSON_TYPE)
 
 
@@ -40,13 +42,15 @@ async def get(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.
     if _table_wanted(request):
         version = {"resourceVersion": str(stored.version)}
         return json_answer(_table(request, info, [stored.object], version))
-    return raw_answer(stored)
+    return object_answer(request, stored)
 
 
 async def list_objects(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     found = listing.page(cluster.store, info)
     if _table_wanted(request):
         return json_answer(_table(request, info, [stored.object for stored in found.objects], found.metadata))
+    if partial.list_wanted(request.headers.get("Accept", "")):
+        return json_answer(partial.partial_list([stored.object for stored in found.objects], found.metadata))
     return web.Response(body=listing.encode_page(info, found), content_type=JSON_TYPE)
 
 
@@ -59,7 +63,9 @@ async def watch(
     """
     plan = watching.plan(cluster.store, info)
     if _table_wanted(request):
-        plan = replace(plan, render=partial(_event_table, request, info))
+        plan = replace(plan, render=bound(_event_table, request, info))
+    elif partial.wanted(request.headers.get("Accept", "")):
+        plan = replace(plan, render=_event_metadata)
     answer = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
     await answer.prepare(request)
     async for piece in watching.stream(cluster.store, plan):
@@ -73,3 +79,7 @@ async def watch(
 def _event_table(request: web.Request, info: RequestInfo, obj: Json) -> bytes:
     version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
     return msgspec.json.encode(_table(request, info, [obj], version))
+
+
+def _event_metadata(obj: Json) -> bytes:
+    return msgspec.json.encode(partial.partial(obj))

@@ -8,7 +8,7 @@ from executor.localcluster import listing, status
 from executor.localcluster.cluster import Cluster
 from executor.localcluster.decoding import Decoded, decode_object, decode_options, decode_patched, parse_json
 from executor.localcluster.patches import apply_patch
-from executor.localcluster.reading import json_answer, raw_answer
+from executor.localcluster.reading import json_answer, object_answer
 from executor.localcluster.registry import DeleteOptions, Deletion
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.store import Key
@@ -38,13 +38,13 @@ def _warn(answer: web.Response, decoded: Decoded) -> web.Response:
 async def create(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     decoded = await _decode(request, info)
     stored = cluster.registry.create(info.resource, info.namespace, decoded.object, info.dry_run)
-    return _warn(raw_answer(stored, 201), decoded)
+    return _warn(object_answer(request, stored, 201), decoded)
 
 
 async def update(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     decoded = await _decode(request, info)
     stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
-    return _warn(raw_answer(stored), decoded)
+    return _warn(object_answer(request, stored), decoded)
 
 
 async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
@@ -53,7 +53,7 @@ async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> we
     patched = apply_patch(request.content_type, info.resource, current.object, change)
     decoded = decode_patched(patched, info.resource, info.query.get("fieldValidation", ""), duplicates)
     stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
-    return _warn(raw_answer(stored), decoded)
+    return _warn(object_answer(request, stored), decoded)
 
 
 async def bind(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
@@ -73,7 +73,7 @@ async def evict(cluster: Cluster, request: web.Request, info: RequestInfo) -> we
 
 async def delete(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     options = await _delete_options(request, info)
-    return _deletion_answer(info, cluster.registry.delete(info.resource, _key(info), options))
+    return _deletion_answer(request, info, cluster.registry.delete(info.resource, _key(info), options))
 
 
 async def delete_collection(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
@@ -101,8 +101,8 @@ def _read_delete_options(given: Json, info: RequestInfo) -> DeleteOptions:
     )
 
 
-def _deletion_answer(info: RequestInfo, done: Deletion) -> web.Response:
+def _deletion_answer(request: web.Request, info: RequestInfo, done: Deletion) -> web.Response:
     if not done.gone or info.resource.kind in _RETURNS_OBJECT:
-        return raw_answer(done.stored)
+        return object_answer(request, done.stored)
     details = status.details_of(info.resource, info.name) | {"uid": done.stored.uid}
     return json_answer(_SUCCESS | {"details": details})

@@ -70,6 +70,7 @@ class Facts:
     relaunches: int = 0
     deleted_by_us: bool = False
     rivals: bool = False  # another pod of the same task instance is alive
+    sibling: bool = False  # another pod of this very launch is alive
     class_since: float = 0.0  # when the present PodClass was first seen
     posted_at: float = 0.0
     reread: bool = False  # the row was read a second time, confirm_interval after the first
@@ -113,6 +114,11 @@ class Relaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Another pod of this launch is the one that runs the task: follow that one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Tell the scheduler."""
 
@@ -121,7 +127,7 @@ class Report:
     clean: bool = False
 
 
-Decision = Keep | ReadRow | Settle | Relaunch | Report
+Decision = Keep | ReadRow | Settle | Relaunch | Switch | Report
 
 
 def decide(facts: Facts, pod: PodView | None, present: bool, row: RowSeen, now: float, policy: Policy) -> Decision:
@@ -177,6 +183,8 @@ def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None,
     if row.state == QUEUED and _worth_another_pod(found, policy):
         return _relaunch(facts, found, policy)
     if policy.check_ownership and pod is not None and not runs_here(row, hostnames(pod), facts.rivals):
+        if facts.sibling:
+            return Switch()
         return Settle("another pod of this task instance is the one that runs it", clean=False)
     if row.state == RESTARTING:
         return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
@@ -298,5 +306,6 @@ __all__ = [
     "Relaunch",
     "Report",
     "Settle",
+    "Switch",
     "decide",
 ]

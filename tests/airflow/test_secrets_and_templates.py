@@ -40,23 +40,9 @@ def base(**fields):
     return {"pod_override": {"spec": {"containers": [{"name": "base", **fields}]}}}
 
 
-AS_V1POD = k8s.V1Pod(
-    spec=k8s.V1PodSpec(
-        containers=[
-            k8s.V1Container(
-                name="base",
-                env=[
-                    k8s.V1EnvVar(
-                        name="MY_SECRET",
-                        value_from=k8s.V1EnvVarSource(
-                            secret_key_ref=k8s.V1SecretKeySelector(name=SECRET, key="v1pod")
-                        ),
-                    )
-                ],
-            )
-        ]
-    )
-)
+SOURCE = k8s.V1EnvVarSource(secret_key_ref=k8s.V1SecretKeySelector(name=SECRET, key="v1pod"))
+BASE = k8s.V1Container(name="base", env=[k8s.V1EnvVar(name="MY_SECRET", value_from=SOURCE)])
+AS_V1POD = k8s.V1Pod(spec=k8s.V1PodSpec(containers=[BASE]))
 AS_TEXT = '''
 spec:
   containers:

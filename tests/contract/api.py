@@ -126,7 +126,7 @@ class Api:
         return await self.call("DELETE", path, options, **query)
 
     async def is_full(self) -> bool:
-        """Whether a quota lets no further pod in; admission knows a new quota only once a controller has taken it up."""
+        """Whether a quota keeps pods out; admission knows a new one only once a controller has taken it up."""
         return (await self.create("pods", pod("probe"), dryRun="All")).code == 403
 
     async def version(self, plural: str = "pods") -> str:

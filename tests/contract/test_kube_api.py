@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from executor.errors import (
     AlreadyExists,
@@ -256,10 +257,17 @@ async def test_nothing_is_missing_for_an_administrator(kube: KubeApi, api: Api) 
     assert await missing_permissions(kube, [api.namespace, None]) == []
 
 
-async def test_a_wrong_token_is_unauthorized(kubeconfig: Path, api: Api, tmp_path: Path) -> None:
-    wrong = tmp_path / "kubeconfig"
-    wrong.write_text(kubeconfig.read_text().replace(api.access.token, "wrong"))
-    stranger = await KubeApi.open(KubeSettings(in_cluster=False, config_file=str(wrong)))
+@pytest.fixture
+def wrong_kubeconfig(kubeconfig: Path, tmp_path: Path) -> Path:
+    config = yaml.safe_load(kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": "wrong"}
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+async def test_a_wrong_token_is_unauthorized(wrong_kubeconfig: Path, api: Api) -> None:
+    stranger = await KubeApi.open(KubeSettings(in_cluster=False, config_file=str(wrong_kubeconfig)))
     with pytest.raises(Unauthorized):
         await stranger.list_pods(api.namespace, OWN)
     await stranger.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.contract.api import Api, config_map, pod
@@ -165,3 +168,35 @@ async def test_a_forgotten_page_is_expired(api: Api, is_local: bool) -> None:
     await api.call("POST", "/localcluster/compact", {})
     answer = await api.get(api.path("configmaps"), **{"continue": first.body["metadata"]["continue"]})
     assert (answer.code, answer.body["reason"]) == (410, "Expired")
+
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+
+async def _ask(api: Api, method: str, path: str, **options: Any) -> dict[str, Any]:
+    headers = {"Accept": _METADATA_ONLY}
+    async with api.session.request(method, f"{api.access.url}{path}", headers=headers, **options) as answer:
+        body: dict[str, Any] = await answer.json()
+    assert answer.status < 300, body
+    return body
+
+
+async def test_metadata_alone_is_answered_to_reads_and_writes(api: Api) -> None:
+    made = await _ask(api, "POST", api.path("pods"), json=pod("a"))
+    read = await _ask(api, "GET", api.path("pods", "a"))
+    for body in (made, read):
+        assert (body["kind"], body["apiVersion"]) == ("PartialObjectMetadata", "meta.k8s.io/v1")
+        assert (body["metadata"]["name"], body.keys()) == ("a", {"kind", "apiVersion", "metadata"})
+    version = made["metadata"]["resourceVersion"]
+    assert (await _ask(api, "DELETE", api.path("pods", "a")))["kind"] == "PartialObjectMetadata"
+    params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
+    url = f"{api.access.url}{api.path('pods')}"
+    async with api.session.get(url, params=params, headers={"Accept": _METADATA_ONLY}) as answer:
+        event = json.loads(await answer.content.readline())
+    assert (event["object"]["kind"], "spec" in event["object"]) == ("PartialObjectMetadata", False)
+
+
+async def test_a_status_is_answered_whole_where_metadata_is_asked_for(api: Api) -> None:
+    await api.created("configmaps", config_map("a"))
+    body = await _ask(api, "DELETE", api.path("configmaps", "a"))
+    assert (body["kind"], body["status"]) == ("Status", "Success")

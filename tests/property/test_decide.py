@@ -22,6 +22,7 @@ from executor.observe.decide import (
     Report,
     RowSeen,
     Settle,
+    Switch,
     decide,
 )
 from executor.observe.diagnosis import ENDED, diagnose
@@ -96,6 +97,7 @@ FACTS = st.builds(
     relaunches=st.integers(0, 5),
     deleted_by_us=st.booleans(),
     rivals=st.booleans(),
+    sibling=st.booleans(),
     class_since=st.sampled_from([0.0, 50.0, 100.0]),
     posted_at=st.sampled_from([0.0, 50.0]),
     reread=st.booleans(),
@@ -139,7 +141,7 @@ def _owned(arguments: Arguments) -> bool:
 @given(ARGUMENTS)
 def test_it_answers_always_and_the_same(arguments: Arguments):
     decision = decide(*arguments)
-    assert isinstance(decision, Keep | ReadRow | Settle | Relaunch | Report)
+    assert isinstance(decision, Keep | ReadRow | Settle | Relaunch | Switch | Report)
     assert decide(*arguments) == decision
 
 

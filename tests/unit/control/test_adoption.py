@@ -150,7 +150,7 @@ async def test_a_pod_that_appears_while_the_workload_is_made_is_followed():
         await world.passes(1)
         kube.add_pod(world.pods.manifest(launch, 2))
         await world.passes(10)
-        assert world.created(launch) == 1
+        assert (world.created(launch), kube.count("create")) == (1, 0)
 
 
 async def test_what_another_scheduler_adopted_again_is_left_to_it():
@@ -163,3 +163,17 @@ async def test_what_another_scheduler_adopted_again_is_left_to_it():
         world.machine.adopt([adopted])
         await world.passes(40)
         assert (world.settled(launch), len(kube.pods)) == (1, 1)
+
+
+async def test_an_attempt_that_died_before_does_not_relaunch_the_one_that_waits():
+    kube = Cluster()
+    async with World(kube=kube) as world:
+        ti, launch = left_behind(world)
+        for attempt in (1, 2):
+            kube.add_pod(world.pods.manifest(launch, attempt))
+        kube.play(pod_name(identity_of(launch, 1))).evicted()
+        await world.passes(1)
+        world.machine.adopt([ti.adopted()])
+        await world.passes(5)
+        assert kube.count("create") == 0
+        assert world.said(launch, "pod relaunched") == []

@@ -102,7 +102,9 @@ async def test_nothing_is_left_lost_or_doubled(seed: int):
     random.seed(seed)  # the jitter of back-offs
     trouble, dice = Trouble(seed), random.Random(seed)
     kube = Cluster(fail=trouble.fail, lose_answer=trouble.lose, latency=0.05, stop_after=dice.choice([0.0, 3.0, 8.0]))
-    async with World(kube=kube, launch_retries=-1) as world:
+    pace = {"create_qps": dice.choice([0.0, 5.0]), "reconcile": dice.choice([5.0, 30.0])}
+    async with World(kube=kube, launch_retries=-1, **pace) as world:
+        world.database.latency = dice.choice([0.0, 0.0, 0.4])
         cast = Cast(world, seed)
         launches = world.queue_all(world.tasks(TASKS, retries=1))
         for _ in range(30):
@@ -116,7 +118,8 @@ async def test_nothing_is_left_lost_or_doubled(seed: int):
         for _ in range(20):
             await cast.play(30)
             launches += _next_launches(world)
-        await world.passes(1300)
+        await world.passes(1900)
+        assert world.machine._secrets._owners == {}
         assert world.slots == 0
         assert kube.pods == {}
         assert kube.secrets == {}

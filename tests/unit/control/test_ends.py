@@ -272,7 +272,10 @@ async def test_a_duplicate_that_lost_the_race_does_not_kill_the_winner():
         await world.passes(10)
         assert world.events(launch) == []
         assert ti.state == "running"
-        assert ("default", winner["metadata"]["name"]) in world.kube.pods
+        assert list(world.kube.pods) == [("default", winner["metadata"]["name"])]
+        world.kube.play(winner["metadata"]["name"]).oom()
+        await world.passes(5)
+        assert "OOMKilled" in world.events(launch)[0].info
 
 
 async def test_an_image_that_is_not_there_fails_within_seconds():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from executor.control.launcher import LaunchPolicy
@@ -122,6 +124,34 @@ async def test_a_lost_answer_while_the_rest_of_the_batch_is_slow():
         (secret,) = [s for s in kube.secrets.values() if s.owners]
         assert {owner.name for owner in secret.owners} == {name for _, name in kube.pods}
         assert len(kube.pods) == len(launches) == 4
+
+
+async def test_a_twin_that_is_done_before_its_batch_takes_no_secret_with_it():
+    """The lost create is found, and its task finished, while another create of the batch is not answered yet."""
+
+    def lose(call: Call) -> ApiError | None:
+        lost = call.verb == "create" and "t0" in call.name and kube.count("create") <= 4
+        return Unreachable("connection reset") if lost else None
+
+    kube = Cluster(lose_answer=lose)
+    carry_out = kube.create_pod
+
+    async def create_pod(namespace, manifest):
+        if "t2" in manifest["metadata"]["name"]:
+            await asyncio.sleep(20)
+        return await carry_out(namespace, manifest)
+
+    kube.create_pod = create_pod  # type: ignore[method-assign]
+    async with World(kube=kube) as world:
+        twin, quick, slow = world.queue_all(world.tasks(3))
+        await world.passes(10)
+        world.runs(twin)
+        world.succeeds(twin)
+        await world.passes(5)
+        assert world.settled(twin) == 1
+        world.runs(quick)
+        await world.passes(10)
+        world.runs(slow)
 
 
 async def test_429_waits_as_long_as_the_server_asks():
@@ -296,8 +326,6 @@ async def test_the_watch_may_be_faster_than_the_answer():
 
 def _answers_late(kube: Cluster, seconds: float):
     """Creates are carried out at once and answered later. Returns what undoes it."""
-    import asyncio
-
     carry_out = kube.create_pod
 
     async def create_pod(namespace, manifest):

@@ -31,6 +31,8 @@ QUOTA = 'pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods
         (409, "AlreadyExists", 'pods "p" already exists', {}, errors.AlreadyExists),
         (409, "Conflict", "the object has been modified; please apply your changes", {}, errors.WriteConflict),
         (409, "Conflict", "Precondition failed: UID in precondition: a, UID in object meta: b", {}, errors.NotFound),
+        (409, "Conflict", "the UID in the precondition (a) does not match the UID in record (b). The object might have "
+         "been deleted and then recreated", {}, errors.NotFound),
         (410, "Expired", "too old resource version: 1 (5)", {}, errors.Gone),
         (413, "RequestEntityTooLarge", "limit is 3145728", {}, errors.Refused),
         (422, "Invalid", 'Pod "p" is invalid', {}, errors.Invalid),

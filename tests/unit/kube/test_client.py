@@ -75,6 +75,7 @@ async def test_delete_has_the_uid_and_the_users_options(server, open_api):
     [
         status_body(404, "NotFound", 'pods "p" not found'),
         status_body(409, "Conflict", "Precondition failed: UID in precondition: uid-p, UID in object meta: other"),
+        status_body(409, "Conflict", "the UID in the precondition (uid-p) does not match the UID in record (other)."),
     ],
 )
 async def test_delete_of_what_is_gone_is_false(server, api, answer):

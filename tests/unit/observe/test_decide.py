@@ -16,6 +16,7 @@ from executor.observe.decide import (
     Relaunch,
     Report,
     Settle,
+    Switch,
     decide,
 )
 from executor.observe.pod_view import PodView
@@ -220,6 +221,7 @@ def test_a_pod_that_vanished_under_a_running_task():
 def test_a_duplicate_that_was_turned_away_is_dropped():
     decision = decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True)
     assert isinstance(decision, Settle)
+    assert decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True, sibling=True) == Switch()
     failed(decided(pod(ended(1)), row("running", hostname="pod-2")), "exit code 1")
     failed(decided(pod(ended(1)), row("running", hostname=NODE), rivals=True), "exit code 1")
 
