@@ -59,9 +59,10 @@ class Chronicle:
 
     def write_tail(self, launch: Launch, pod: str, tail: str) -> None:
         """The last lines of a pod's log, as they were: Airflow drops those that the worker uploaded itself."""
-        if tail:
-            note = _line("info", f"Last lines of the log of pod {pod}:")
-            self.write(launch, [note, *tail.splitlines()])
+        lines = tail.splitlines()
+        if lines:
+            note = f"Saved the last {len(lines)} lines of the log of pod {pod} before it was deleted."
+            self.write(launch, [_line("info", note), *lines])
 
     def write(self, launch: Launch, lines: list[str]) -> None:
         if self._base is None or not launch.log_path:

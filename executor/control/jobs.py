@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 
+CANCELS = 3
+CANCEL_SECONDS = 0.1
 T = TypeVar("T")
 
 
@@ -35,10 +37,12 @@ class Jobs:
             await asyncio.wait(self._tasks)
 
     async def cancel(self) -> None:
-        """End them, wherever they are."""
-        for task in self._tasks:
-            task.cancel()
-        await self.drain()
+        """End them, wherever they are; one that swallows the cancellation is told again, and then left behind."""
+        for _ in range(CANCELS):
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

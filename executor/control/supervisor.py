@@ -21,6 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -140,12 +141,23 @@ class Supervisor:
         """Credentials may appear later than the scheduler: try again, complain once a minute."""
         for attempt in count():
             try:
-                return await self._plan.connect()
+                return await self._open()
             except ApiError as error:
                 if attempt % CONNECTS_PER_COMPLAINT == 0:
                     log.warning("No connection to Kubernetes, tasks stay queued: %s", error)
             await asyncio.sleep(RESTART_SECONDS)
         raise AssertionError("unreachable")
+
+    async def _open(self) -> KubePort:
+        """One connection; told to end in the middle of it, it is closed again and not left behind."""
+        opening = asyncio.ensure_future(self._plan.connect())
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(ApiError, TimeoutError):
+                kube = await asyncio.wait_for(opening, DRAIN_SECONDS)
+                await kube.close()
+            raise
 
     def _parts(self, machine: Machine) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         return [("inbox", lambda: self._read_inbox(machine)), *machine.parts()]

@@ -10,124 +10,26 @@ The order of the checks is the order of the failure table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
-
 from executor.model import QUEUED, RESTARTING, RUNNING, Kind, Launch, Outcome, Row
+from executor.observe.decision import (
+    NOT_READ,
+    Decision,
+    Facts,
+    Keep,
+    NotRead,
+    Policy,
+    Progress,
+    ReadRow,
+    Relaunch,
+    Report,
+    RowSeen,
+    Settle,
+    Switch,
+)
 from executor.observe.diagnosis import ENDED, Diagnosis, PodClass, diagnose, hostnames
 from executor.observe.ownership import another_job_owns, owns_row, runs_here
 from executor.observe.pod_view import PodView
 from executor.observe.pull_errors import FINAL_REASONS, will_not_heal
-
-
-class Progress(Enum):
-    """How far the launch got before its pod tells the story."""
-
-    WAITING = auto()  # in the work queue, no pod was asked for
-    UNSEEN = auto()  # posted, or adopted: the watch has not shown a pod yet
-    REFUSED = auto()  # it cannot be posted; `Facts.refusal` says why
-    SEEN = auto()  # the pod was seen, or is known not to exist
-
-
-class NotRead(Enum):
-    """The row has not been read since the last thing happened."""
-
-    NOT_READ = auto()
-
-
-NOT_READ = NotRead.NOT_READ
-RowSeen = Row | None | NotRead
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator of the deployment decided. Times in seconds; a timeout of 0 means never.
-
-    launch_retries: further pods for a launch that never started, -1 = without end; excluded_reasons: reasons of a
-    container's end that are not worth another pod.
-    """
-
-    job_id: int | None = None
-    launch_retries: int = 3
-    excluded_reasons: frozenset[str] = frozenset({"Error"})
-    fatal_reasons: frozenset[str] = frozenset()
-    timeout_unschedulable: float = 0.0
-    timeout_pulling: float = 0.0
-    timeout_config: float = 60.0
-    confirm_interval: float = 2.0
-    terminating_grace: float = 30.0
-    token_life: float = 86_400.0
-    check_ownership: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the tracker knows about a launch besides its pod and its row."""
-
-    launch: Launch
-    progress: Progress = Progress.SEEN
-    refusal: str = ""
-    relaunches: int = 0
-    deleted_by_us: bool = False
-    rivals: bool = False  # another pod of the same task instance is alive
-    sibling: bool = False  # another pod of this very launch is alive
-    class_since: float = 0.0  # when the present PodClass was first seen
-    posted_at: float = 0.0
-    reread: bool = False  # the row was read a second time, confirm_interval after the first
-    started_reported: bool = False  # callbacks: RUNNING was handed over
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Nothing to do. waiting: why, for the public; again_in: look again after so many seconds."""
-
-    waiting: Diagnosis | None = None
-    again_in: float | None = None
-    fresh: bool = False  # keep the row's queued_dttm fresh
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRow:
-    """Read the row, then decide again; `after` seconds from now."""
-
-    after: float = 0.0
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """No event. delete: the pod is ours to delete; clean: nothing in its log is worth keeping; failed: the task did."""
-
-    why: str
-    delete: bool = True
-    clean: bool = True
-    failed: bool = False
-    patient: bool = False  # its worker is about to end by itself
-
-
-@dataclass(frozen=True, slots=True)
-class Relaunch:
-    """Another pod for the same launch. free: no budget is spent."""
-
-    why: str
-    free: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Another pod of this launch is the one that runs the task: follow that one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Tell the scheduler."""
-
-    outcome: Outcome
-    sentence: str
-    clean: bool = False
-
-
-Decision = Keep | ReadRow | Settle | Relaunch | Switch | Report
 
 
 def decide(facts: Facts, pod: PodView | None, present: bool, row: RowSeen, now: float, policy: Policy) -> Decision:
@@ -301,10 +203,13 @@ __all__ = [
     "Decision",
     "Facts",
     "Keep",
+    "NotRead",
     "Policy",
+    "Progress",
     "ReadRow",
     "Relaunch",
     "Report",
+    "RowSeen",
     "Settle",
     "Switch",
     "decide",

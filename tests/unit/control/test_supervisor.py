@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,6 +64,25 @@ def test_it_can_be_ended_while_there_is_no_connection():
     supervisor.start()
     assert tried.wait(5)
     assert supervisor.stop(5)
+
+
+def test_a_connection_that_is_being_opened_at_the_end_is_closed():
+    opening, let_go = threading.Event(), threading.Event()
+    cluster = Cluster()
+
+    async def connect() -> Cluster:
+        opening.set()
+        await asyncio.to_thread(let_go.wait, 5)
+        return cluster
+
+    _, world, _ = supervised()
+    supervisor = Supervisor(replace(world.plan, connect=connect))
+    supervisor.start()
+    assert opening.wait(5)
+    assert not supervisor.stop(0)
+    let_go.set()
+    assert supervisor.stop(5)
+    assert cluster.closed
 
 
 def test_one_that_was_never_started_is_ended_already():

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,78 +26,19 @@ from executor.control.launcher import LaunchPolicy
 from executor.control.lease import Lease
 from executor.control.machine import Machine, MachinePlan
 from executor.control.outbox import Outbox
-from executor.control.ports import Airflow, Attempt
+from executor.control.ports import Airflow
 from executor.control.reconciler import Rhythm
-from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION, Identity
-from executor.kube.port import PodRef
-from executor.manifest import BuiltPod, ManifestSettings, PodBuilder, PodRequest, TemplateSource
+from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION
 from executor.model import LIVE_STATES, Event, Kind, Launch, LogEntry, Message, Outcome, Settled
 from executor.observe.decide import Policy
-from tests.fakes.kube import EPOCH, FakeKube
+from tests.fakes.kube import EPOCH
 from tests.fakes.kube_play import Play
 from tests.unit.control.database import JOB, Database, Ti
+from tests.unit.control.pods import DEPLOYMENT, Cluster, Pods, identity_of
 
-DEPLOYMENT = "d0"
 TOKEN = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJ0aSJ9.c2lnbmF0dXJl"
 RESTART_SECONDS = 5.0
 Mutate = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-
-def identity_of(launch: Launch, attempt: int) -> Identity:
-    return Identity(
-        launch_id=launch.id,
-        attempt=attempt,
-        ti_id=launch.ti_id,
-        dag_id=launch.dag_id,
-        task_id=launch.task_id,
-        run_id=launch.run_id,
-        try_number=launch.try_number,
-        map_index=launch.map_index,
-        deployment=DEPLOYMENT,
-        job_id=str(JOB),
-        airflow_version="3.3.2",
-        kind="callback" if launch.kind is Kind.CALLBACK else "task",
-    )
-
-
-@dataclass
-class Cluster(FakeKube):
-    """A FakeKube that remembers the launch of every pod that was ever made."""
-
-    born: list[str] = field(default_factory=list)
-
-    def add_pod(self, manifest: Mapping[str, Any], namespace: str = "default") -> PodRef:
-        self.born.append(manifest["metadata"].get("labels", {}).get(LAUNCH_LABEL, ""))
-        return super().add_pod(manifest, namespace)
-
-
-class Pods:
-    """control.ports.PodSource on the real builder; a launch whose config says `break` meets a defect."""
-
-    def __init__(self) -> None:
-        self._builder = PodBuilder(ManifestSettings(), TemplateSource())
-
-    def build(self, attempt: Attempt) -> BuiltPod:
-        if attempt.launch.executor_config.get("break"):
-            raise KeyError("a defect in the builder")
-        return self._builder.build(self._request(attempt))
-
-    def finalize(self, attempt: Attempt, manifest: dict[str, Any]) -> dict[str, Any]:
-        return self._builder.finalize(manifest, self._request(attempt))
-
-    def manifest(self, launch: Launch, attempt: int, secret: str = "of-another-time") -> dict[str, Any]:
-        """The pod of this attempt, as another scheduler would have posted it."""
-        pod = self._builder.build(PodRequest(identity_of(launch, attempt), ()))
-        pod.manifest["metadata"]["annotations"][SECRET_ANNOTATION] = secret
-        return pod.manifest
-
-    def _request(self, attempt: Attempt) -> PodRequest:
-        return PodRequest(
-            identity=identity_of(attempt.launch, attempt.number),
-            args=attempt.args,
-            executor_config=attempt.launch.executor_config,
-            workload_secret=attempt.mount,
-        )
 
 
 def intake(workload: object) -> Launch:

@@ -1,0 +1,101 @@
+"""What all template calls of one render share: the definitions, the settings, and what may still be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from executor.templating import nodes
+from executor.templating.arguments import Function
+from executor.templating.errors import Refusal, Source, TemplateError, did_you_mean
+from executor.templating.evaluator import Execution
+from executor.templating.limits import MAX_CALLS, MAX_OUTPUT, MAX_STEPS, MAX_TPL, bounded_text
+from executor.templating.values import Value
+
+NO_VALUE = "<no value>"  # what Go prints for a missing value; Helm removes it
+Parse = Callable[[Source], list[nodes.Definition]]
+
+
+class Run:
+    """One render. floats: numbers read from YAML or JSON are all float64, as in Helm."""
+
+    def __init__(
+        self,
+        definitions: Mapping[str, nodes.Definition],
+        functions: Mapping[str, Function],
+        parse: Parse,
+        *,
+        floats: bool,
+    ) -> None:
+        self.functions = functions
+        self.floats = floats
+        self._definitions = dict(definitions)
+        self._parse = parse
+        self._steps = MAX_STEPS
+        self._written = 4 * MAX_OUTPUT
+        self._calls = 0
+        self._tpls = 0
+
+    def spend(self, steps: int) -> None:
+        """Count work. Raises Refusal when the bound is reached."""
+        self._steps -= steps
+        if self._steps < 0:
+            raise Refusal(f"the template does more than {MAX_STEPS} steps", "Is there a loop that grows?")
+
+    def write(self, characters: int) -> None:
+        """Count text. Raises Refusal when the bound is reached."""
+        self._written -= characters
+        if self._written < 0:
+            raise Refusal(f"the template writes more than {4 * MAX_OUTPUT} characters in all")
+
+    def charge(self, result: Value) -> None:
+        """Count what a function made."""
+        if isinstance(result, str):
+            bounded_text(result)
+            self.spend(1 + len(result) // 16)
+        elif isinstance(result, list | dict):
+            self.spend(1 + len(result) // 16)
+        else:
+            self.spend(1)
+
+    def include(self, name: str, data: Value, function: str) -> str:
+        """The text of a named template. Raises Refusal if there is none, TemplateError from within."""
+        definition = self._definitions.get(name)
+        if definition is None:
+            advice = did_you_mean(name, self._definitions) or "Is the helper file of this chart's version given?"
+            raise Refusal(f'template "{name}" not defined', advice)
+        return self.execute(definition, data)
+
+    def execute(self, definition: nodes.Definition, data: Value) -> str:
+        """The text of a template. Raises Refusal if calls are nested too deep."""
+        if self._calls >= MAX_CALLS:
+            raise Refusal(
+                f'rendering template has a nested reference name: "{definition.name}" ({MAX_CALLS} calls deep)',
+                "A helper includes itself without end.",
+            )
+        self._calls += 1
+        try:
+            return bounded_text(Execution(self, definition, data).text(data))
+        finally:
+            self._calls -= 1
+
+    def tpl(self, text: str, data: Value) -> str:
+        """A text rendered as a template of its own, whose definitions end with it."""
+        if self._tpls >= MAX_TPL:
+            raise Refusal(f"tpl is nested deeper than {MAX_TPL} levels", "A value renders itself without end.")
+        outer = self._definitions
+        self._tpls += 1
+        try:
+            *inner, main = self._parse(Source(f"tpl {_beginning(text)}", text))
+            self._definitions = {**outer, **{one.name: one for one in inner}}
+            return self.execute(main, data).replace(NO_VALUE, "")
+        finally:
+            self._tpls -= 1
+            self._definitions = outer
+
+
+def _beginning(text: str) -> str:
+    line = text.strip().split("\n", 1)[0]
+    return repr(line if len(line) <= 30 else line[:27] + "...")
+
+
+__all__ = ["NO_VALUE", "Run", "TemplateError"]

@@ -1,0 +1,74 @@
+"""The cluster's side of the world: pods as the executor builds them, and a cluster that remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from executor.control.ports import Attempt
+from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION, Identity
+from executor.kube.port import PodRef
+from executor.manifest import BuiltPod, ManifestSettings, PodBuilder, PodRequest, TemplateSource
+from executor.model import Kind, Launch
+from tests.fakes.kube import FakeKube
+from tests.unit.control.database import JOB
+
+DEPLOYMENT = "d0"
+
+
+def identity_of(launch: Launch, attempt: int) -> Identity:
+    return Identity(
+        launch_id=launch.id,
+        attempt=attempt,
+        ti_id=launch.ti_id,
+        dag_id=launch.dag_id,
+        task_id=launch.task_id,
+        run_id=launch.run_id,
+        try_number=launch.try_number,
+        map_index=launch.map_index,
+        deployment=DEPLOYMENT,
+        job_id=str(JOB),
+        airflow_version="3.3.2",
+        kind="callback" if launch.kind is Kind.CALLBACK else "task",
+    )
+
+
+@dataclass
+class Cluster(FakeKube):
+    """A FakeKube that remembers the launch of every pod that was ever made."""
+
+    born: list[str] = field(default_factory=list)
+
+    def add_pod(self, manifest: Mapping[str, Any], namespace: str = "default") -> PodRef:
+        self.born.append(manifest["metadata"].get("labels", {}).get(LAUNCH_LABEL, ""))
+        return super().add_pod(manifest, namespace)
+
+
+class Pods:
+    """control.ports.PodSource on the real builder; a launch whose config says `break` meets a defect."""
+
+    def __init__(self) -> None:
+        self._builder = PodBuilder(ManifestSettings(), TemplateSource())
+
+    def build(self, attempt: Attempt) -> BuiltPod:
+        if attempt.launch.executor_config.get("break"):
+            raise KeyError("a defect in the builder")
+        return self._builder.build(self._request(attempt))
+
+    def finalize(self, attempt: Attempt, manifest: dict[str, Any]) -> dict[str, Any]:
+        return self._builder.finalize(manifest, self._request(attempt))
+
+    def manifest(self, launch: Launch, attempt: int, secret: str = "of-another-time") -> dict[str, Any]:
+        """The pod of this attempt, as another scheduler would have posted it."""
+        pod = self._builder.build(PodRequest(identity_of(launch, attempt), ()))
+        pod.manifest["metadata"]["annotations"][SECRET_ANNOTATION] = secret
+        return pod.manifest
+
+    def _request(self, attempt: Attempt) -> PodRequest:
+        return PodRequest(
+            identity=identity_of(attempt.launch, attempt.number),
+            args=attempt.args,
+            executor_config=attempt.launch.executor_config,
+            workload_secret=attempt.mount,
+        )
