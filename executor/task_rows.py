@@ -77,10 +77,18 @@ def _first_line(error: Exception) -> str:
 
 
 def _read(session: Session, launches: Sequence[Launch]) -> dict[str, Row]:
-    tasks = [one for one in launches if one.kind is Kind.TASK]
+    tasks = [one for one in launches if one.kind is Kind.TASK and _is_uuid(one.ti_id)]
     found = _read_tasks(session, tasks) if tasks else {}
-    callbacks = [one for one in launches if one.kind is Kind.CALLBACK]
+    callbacks = [one for one in launches if one.kind is Kind.CALLBACK and _is_uuid(one.id)]
     return found | (_read_callbacks(session, callbacks) if callbacks else {})
+
+
+def _is_uuid(text: str) -> bool:
+    """An id read off a label that somebody changed is no row's."""
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 def _read_tasks(session: Session, tasks: Sequence[Launch]) -> dict[str, Row]:

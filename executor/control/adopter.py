@@ -34,7 +34,9 @@ class Adopter:
         """submit: put a launch that has its workload into the work queue."""
         self._tracker, self._airflow, self._judge, self._submit = tracker, airflow, judge, submit
         self._listed = asyncio.Event()
+        self._complete = False
         self._unknown: dict[str, Adopted] = {}
+        self._unsure: dict[str, Adopted] = {}  # RUNNING, with no pod in sight, while some namespace cannot be listed
         self._quiet = Quiet()
         self._wake = asyncio.Event()
 
@@ -58,9 +60,18 @@ class Adopter:
 
     def complete(self) -> None:
         """The first complete list of pods is in."""
-        if not self._listed.is_set():
-            self._listed.set()
+        if not self._complete:
+            self._complete = True
             self._follow_callbacks()
+            self._unknown.update(self._unsure)
+            self._unsure.clear()
+        self._listed.set()
+        self._wake.set()
+
+    def complete_but_for_forbidden(self) -> None:
+        """All but the namespaces that this scheduler may not list. What is QUEUED can be launched again: if its pod
+        is in one of those, the name is taken. What is RUNNING may run there: only a complete list tells."""
+        self._listed.set()
         self._wake.set()
 
     async def run(self) -> None:
@@ -82,6 +93,8 @@ class Adopter:
                 self._judge.mark(tracked.launch.id)
             elif one.state == QUEUED:
                 lost.append(one)
+            elif not self._complete:
+                self._unsure[tracked.launch.id] = one
             else:
                 tracked.progress = Progress.SEEN
                 self._judge.mark(tracked.launch.id)

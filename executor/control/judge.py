@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 ROWS_PER_READ = 500
 ROWS_DOWN_DELAY = 2.0
+EVENTS_AFTER = 10.0  # most pods have started by then
+EVENTS_EVERY = 30.0
 SAY_AFTER = 5.0  # a waiting that is over sooner is not worth a line
 
 
@@ -58,11 +60,12 @@ class Judge:
         metrics: Metrics,
         relaunch: Callable[[Tracked, float], None],
         dequeue: Callable[[str], object],
+        read_events: Callable[[Tracked], None],
     ) -> None:
         """relaunch: put back into the work queue after so many seconds; dequeue: take out of it."""
         self._tracker, self._rows, self._outbox = tracker, rows, outbox
         self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
-        self._relaunch, self._dequeue = relaunch, dequeue
+        self._relaunch, self._dequeue, self._read_events = relaunch, dequeue, read_events
         self._metrics = metrics
         self._marked: dict[str, None] = {}
         self._to_read: dict[str, None] = {}
@@ -187,13 +190,23 @@ class Judge:
         tracked.waiting = keep.fresh
         if keep.again_in is not None:
             self.mark_later(tracked.launch.id, keep.again_in)
+        lasted = now - tracked.class_since
+        if keep.waiting is not None and keep.waiting.cls is PodClass.STARTING:
+            self._ask_why(tracked, lasted)
         if keep.waiting is None or not keep.waiting.reason or keep.waiting.reason in tracked.said:
             return
-        lasted = now - tracked.class_since
         if lasted >= SAY_AFTER:
             self._chronicle.say(tracked, "pod waiting", keep.waiting.sentence, once=keep.waiting.reason)
         else:
             self.mark_later(tracked.launch.id, SAY_AFTER - lasted)
+
+    def _ask_why(self, tracked: Tracked, lasted: float) -> None:
+        """It starts, and its status does not say why that takes so long."""
+        if lasted < EVENTS_AFTER:
+            self.mark_later(tracked.launch.id, EVENTS_AFTER - lasted)
+        else:
+            self._read_events(tracked)
+            self.mark_later(tracked.launch.id, EVENTS_EVERY)
 
     def _read_later(self, tracked: Tracked, read: ReadRow) -> None:
         if not read.after:
@@ -243,6 +256,7 @@ class Judge:
         tracked.pod, tracked.seen, tracked.present = None, None, False
         tracked.progress, tracked.reread, tracked.waiting = Progress.WAITING, False, True
         tracked.said.clear()
+        tracked.warning = ""
         self._chronicle.say(tracked, "pod relaunched", f"{decision.why} Launching another pod, no retry is spent.")
         self._relaunch(tracked, delay)
 

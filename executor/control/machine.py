@@ -22,6 +22,7 @@ from executor.control.lease import Lease
 from executor.control.observer import Observer
 from executor.control.outbox import Outbox
 from executor.control.pace import Pace
+from executor.control.pod_events import PodEvents
 from executor.control.ports import Airflow, IntakeError
 from executor.control.reconciler import Reconciler, Rhythm
 from executor.control.tracker import Tracked, Tracker
@@ -75,6 +76,7 @@ class Machine:
         self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics)
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now)
         self._janitor = Janitor(kube, self._chronicle, plan.keep, lease)
+        self._pod_events = PodEvents(kube, self._chronicle)
         self._judge = self._build_judge(plan)
         self._observer = Observer(
             kube,
@@ -83,7 +85,8 @@ class Machine:
             namespaces=plan.namespaces,
             selector=deployment_selector(plan.deployment),
             mark=self._judge.mark,
-            on_complete=self._listed,
+            on_complete=lambda: self._adopter.complete(),
+            on_partial=lambda: self._adopter.complete_but_for_forbidden(),
             metrics=plan.metrics,
         )
         self._reconciler = self._build_reconciler(plan, lease)
@@ -101,6 +104,7 @@ class Machine:
             metrics=plan.metrics,
             relaunch=self._enqueue_again,
             dequeue=self._queue.discard,
+            read_events=self._pod_events.ask,
         )
 
     def _build_reconciler(self, plan: MachinePlan, lease: Lease) -> Reconciler:
@@ -216,11 +220,9 @@ class Machine:
         await self._launcher.close()
         await self._janitor.close()
         await self._observer.close()
+        await self._pod_events.close()
         await asyncio.to_thread(self._chronicle.close)
         await self._kube.close()
-
-    def _listed(self) -> None:
-        self._adopter.complete()
 
     def _enqueue(self, tracked: Tracked) -> None:
         tracked.queued_at = asyncio.get_running_loop().time()

@@ -16,7 +16,7 @@ from itertools import chain, repeat
 from executor.control.janitor import Janitor
 from executor.control.jobs import Jobs
 from executor.control.tracker import Tracked, Tracker, pod_key
-from executor.errors import ApiError, NotFound
+from executor.errors import ApiError, Forbidden, NotFound
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
 from executor.kube.reflector import ReflectorDown, reflect
 from executor.metrics import Metrics
@@ -45,11 +45,15 @@ class Observer:
         selector: str,
         mark: Callable[[str], None],
         on_complete: Callable[[], None],
+        on_partial: Callable[[], None],
         metrics: Metrics,
     ) -> None:
-        """namespaces: None watches the whole cluster; on_complete: every namespace was listed once."""
+        """namespaces: None watches the whole cluster; on_complete: every namespace was listed once;
+        on_partial: all but those that may not be listed."""
         self._kube, self._tracker, self._janitor = kube, tracker, janitor
-        self._selector, self._mark, self._on_complete = selector, mark, on_complete
+        self._selector, self._mark = selector, mark
+        self._on_complete, self._on_partial = on_complete, on_partial
+        self._forbidden: set[str | None] = set()
         self._metrics = metrics
         self._unlisted: set[str | None] = set(namespaces if namespaces is not None else (None,))
         self.namespaces: tuple[str | None, ...] = tuple(self._unlisted)
@@ -84,6 +88,7 @@ class Observer:
                 self._relist(namespace, change)
             case ReflectorDown(error=error):
                 self._complain(namespace, error)
+                self._forbid(namespace, error)
 
     def _seen(self, pod: PodView) -> None:
         self._janitor.notice(pod)
@@ -106,9 +111,17 @@ class Observer:
             if key not in shown and namespace in (None, key[0]):
                 self._check(PodRef(*key, uid=pod.metadata.uid), pod)
         self._unlisted.discard(namespace)
+        self._forbidden.discard(namespace)
         self._last_complaint.pop(namespace, None)
         if not self._unlisted:
             self._on_complete()
+
+    def _forbid(self, namespace: str | None, error: ApiError) -> None:
+        """A namespace that may not be listed does not hold up what is known of the others."""
+        if isinstance(error, Forbidden):
+            self._forbidden.add(namespace)
+            if self._unlisted <= self._forbidden and len(self._unlisted) < len(self.namespaces):
+                self._on_partial()
 
     def check_unseen(self, tracked: Tracked) -> None:
         """Posted some time ago and never shown by the watch: ask."""

@@ -63,6 +63,7 @@ class Tracked:
     not_found: int = 0  # how often its namespace was missing
     pushed_back: int = 0  # how often its create was to come back later
     reread: bool = False
+    warning: str = ""  # the last warning among its pod's events
     waiting: bool = True  # its row is kept fresh
     started_reported: bool = False
     handed: Event | None = None
@@ -76,6 +77,7 @@ class Tracked:
             progress=self.progress,
             refusal=self.refusal,
             relaunches=self.relaunches,
+            warning=self.warning,
             rivals=rivals,
             sibling=sibling,
             class_since=self.class_since,

@@ -129,7 +129,9 @@ def _alive(
     waited = now - facts.class_since
     limit = _limit(found, policy)
     if limit is not None and waited >= limit:
-        return ReadRow() if isinstance(row, NotRead) else Report(Outcome.FAILED, _cannot_start(found, waited))
+        if isinstance(row, NotRead):
+            return ReadRow()
+        return Report(Outcome.FAILED, _cannot_start(found, waited, facts.warning))
     if found.cls is not PodClass.STARTING and _token_is_old(facts, pod, now, policy):
         return Relaunch("The token of the waiting pod was about to expire.", free=True)
     return Keep(waiting=found, again_in=None if limit is None else limit - waited, fresh=True)
@@ -156,24 +158,26 @@ def _limit(found: Diagnosis, policy: Policy) -> float | None:
         return policy.timeout_unschedulable or None
     if found.reason in FINAL_REASONS:
         return 0.0
-    if found.cls is PodClass.PULLING:
-        if will_not_heal(found.sentence):
-            return 0.0
+    if found.cls is PodClass.PULLING and will_not_heal(found.sentence):
+        return 0.0
+    if found.cls in (PodClass.PULLING, PodClass.STARTING):  # while an image is pulled, its status says "creating"
         return policy.timeout_pulling or None
     if found.cls is PodClass.CONFIG and found.reason in policy.fatal_reasons:
         return policy.timeout_config or None
     return None
 
 
-def _cannot_start(found: Diagnosis, waited: float) -> str:
+def _cannot_start(found: Diagnosis, waited: float, warning: str) -> str:
     patience = f" Gave up after {waited:.0f} s." if waited >= 1 else ""
     advice = _IMAGE_ADVICE if found.reason in FINAL_REASONS else _ADVICE.get(found.cls, "")
-    return f"{found.sentence.rstrip('.')}.{patience} {advice}".rstrip()
+    because = f" ({warning})" if warning and found.cls is PodClass.STARTING else ""
+    return f"{found.sentence.rstrip('.')}{because}.{patience} {advice}".rstrip()
 
 
 _IMAGE_ADVICE = "Check the image's name and its pull policy."
 _ADVICE = {
     PodClass.CONFIG: "Check the secrets and config maps its containers name, or raise pending_timeout_config.",
+    PodClass.STARTING: "Check its volumes and images, or raise pending_timeout_pulling.",
     PodClass.PULLING: "Check the image's name, its tag and imagePullSecrets, or raise pending_timeout_pulling.",
     PodClass.UNSCHEDULABLE: "Check its requests and node constraints, or raise pending_timeout_unschedulable.",
 }

@@ -62,6 +62,7 @@ class Facts:
     sibling: bool = False  # another pod of this very launch is alive
     class_since: float = 0.0  # when the present PodClass was first seen
     posted_at: float = 0.0
+    warning: str = ""  # the last warning among the pod's events, asked for when it is slow to start
     reread: bool = False  # the row was read a second time, confirm_interval after the first
     started_reported: bool = False  # callbacks: RUNNING was handed over
 

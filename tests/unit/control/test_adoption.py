@@ -107,6 +107,19 @@ async def test_nothing_is_decided_before_the_first_complete_list():
         assert (world.events(launch), world.events(other)) == ([], [])
 
 
+async def test_a_namespace_that_may_not_be_listed_holds_up_what_may_run_there_and_nothing_else():
+    kube = Cluster(forbidden={"other"}, namespaces={"default", "other"})
+    async with World(kube=kube, namespaces=("default", "other")) as world:
+        running_ti, running = left_behind(world, "running")
+        queued_ti, queued = left_behind(world, "queued", "b")
+        world.machine.adopt([running_ti.adopted(), queued_ti.adopted()])
+        await world.passes(60)
+        assert (world.created(queued), world.events(running)) == (1, [])
+        kube.forbidden.clear()
+        await world.passes(60)
+        assert world.outcomes(running) == [Outcome.FAILED]
+
+
 async def test_an_adopted_pod_that_vanishes_before_it_started_is_replaced_with_a_whole_workload():
     kube = Cluster()
     async with World(kube=kube) as world:
