@@ -84,7 +84,7 @@ class KubernetesExecutor(BaseExecutor):
         for sentence in (*settings.notices, *facts.warnings):
             log.warning("%s", sentence)
         _share_the_interpreter(settings.switch_interval)
-        self._rows = self._open_rows()
+        self._rows = self._open_rows(settings)
         plan = self._plan(settings, facts, self._rows)
         self._check_ownership = plan.policy.check_ownership
         self._supervisor = Supervisor(plan)
@@ -96,9 +96,9 @@ class KubernetesExecutor(BaseExecutor):
         """What the loop is told; a fault test replaces parts of it."""
         return make_plan(settings, facts, rows, self.jwt_generator, self.job_id, self.team_name)
 
-    def _open_rows(self) -> ClosableRows:
+    def _open_rows(self, settings: Settings) -> ClosableRows:
         """The database side; a load test puts one of its own in its place."""
-        return TaskRows(self.job_id if isinstance(self.job_id, int) else None)
+        return TaskRows(self.job_id if isinstance(self.job_id, int) else None, settings.disruption_retries)
 
     def end(self) -> None:
         """Stop the loop; the pods go on and the next scheduler adopts them."""

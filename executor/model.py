@@ -75,9 +75,20 @@ class Adopted:
     queue: str | None = None
 
 
+class GivenBack(Enum):
+    """What became of a try that a disruption took."""
+
+    GIVEN = "its try is given back"
+    SPENT = "its disruption_retries are spent"
+    NO_RETRIES = "the task has no retries"
+    MOVED = "its row moved on"
+
+
 QUEUED = "queued"
 RUNNING = "running"
 RESTARTING = "restarting"
+UP_FOR_RETRY = "up_for_retry"
+FAILED = "failed"
 LIVE_STATES = frozenset({QUEUED, RUNNING, RESTARTING})
 
 

@@ -25,17 +25,21 @@ from sqlalchemy.orm import Session
 
 from executor.airflow_compat import utcnow
 from executor.control.ports import RowsDown
-from executor.model import Adopted, Kind, Launch, Row
+from executor.model import Adopted, GivenBack, Kind, Launch, Row
+from executor.row_budgets import give_back, note_relaunch, relaunches
 
 T = TypeVar("T")
+RENAMED_STATES = (TaskInstanceState.RESTARTING, TaskInstanceState.UP_FOR_RETRY)
 LIVE_CALLBACKS = (CallbackState.QUEUED, CallbackState.RUNNING)
 
 
 class TaskRows:
-    """Implements control.ports.RowsPort. job_id: the scheduler job whose rows these are."""
+    """Implements control.ports.RowsPort. job_id: the scheduler job whose rows these are; disruption_retries: how many
+    tries of a task disruptions may take without a retry being spent, -1 without end."""
 
-    def __init__(self, job_id: int | None) -> None:
+    def __init__(self, job_id: int | None, disruption_retries: int = 3) -> None:
         self._job_id = job_id
+        self._disruption_retries = disruption_retries
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="airflow-pod-rows")
 
     async def read(self, launches: Sequence[Launch]) -> Mapping[str, Row]:
@@ -46,6 +50,18 @@ class TaskRows:
 
     async def rebuild(self, adopted: Sequence[Adopted]) -> Mapping[str, object]:
         return await self._run(lambda session: _rebuild(session, adopted, self._job_id))
+
+    async def give_back(self, launch: Launch, sentence: str, *, reported: bool) -> GivenBack:
+        limit, job_id = self._disruption_retries, self._job_id
+        return await self._run(
+            lambda session: give_back(session, launch, sentence, reported=reported, limit=limit, job_id=job_id)
+        )
+
+    async def note_relaunch(self, launch: Launch, sentence: str) -> None:
+        await self._run(lambda session: note_relaunch(session, launch, sentence))
+
+    async def relaunches(self, launches: Sequence[Launch]) -> Mapping[str, int]:
+        return await self._run(lambda session: relaunches(session, launches))
 
     async def stale_callbacks(self, older_than: float) -> Sequence[str]:
         return await self._run(lambda session: _stale_callbacks(session, older_than))
@@ -97,15 +113,15 @@ def _read_tasks(session: Session, tasks: Sequence[Launch]) -> dict[str, Row]:
     rows = {row.ti_id: row for row in map(_row, session.execute(_columns().where(TI.id.in_(ids))))}
     found = {one.id: rows[one.ti_id] for one in tasks if one.ti_id in rows}
     missing = [one for one in tasks if one.id not in found]
-    return found | _read_restarting(session, missing) if missing else found
+    return found | _read_renamed(session, missing) if missing else found
 
 
-def _read_restarting(session: Session, missing: Sequence[Launch]) -> dict[str, Row]:
-    """A task cleared while it runs gets a new id at once, and keeps its launch until the launch's end is told
-    (Airflow `models/taskinstance.py`, `clear_task_instances`). The key finds it, by its unique index."""
+def _read_renamed(session: Session, missing: Sequence[Launch]) -> dict[str, Row]:
+    """A task that is cleared while it runs, or that ended a try which will be retried, gets a new id at once and keeps
+    its launch's (Airflow `models/taskinstance.py`, `prepare_db_for_next_try`). The key finds it, by a unique index."""
     keys = [(one.dag_id, one.task_id, one.run_id, one.map_index) for one in missing]
     key = tuple_(TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
-    wanted = _columns().where(key.in_(keys), TI.state == TaskInstanceState.RESTARTING)
+    wanted = _columns().where(key.in_(keys), TI.state.in_(RENAMED_STATES))
     return {row.external_executor_id: row for row in map(_row, session.execute(wanted)) if row.external_executor_id}
 
 

@@ -84,6 +84,7 @@ class Adopter:
                 await self._settle([self._unknown.pop(k) for k in list(islice(self._unknown, REBUILD_AT_ONCE))])
 
     async def _settle(self, some: list[Adopted]) -> None:
+        await self._recall(some)
         lost: list[Adopted] = []
         for one in some:
             tracked = self._tracker.get(one.launch_id or "")
@@ -100,6 +101,18 @@ class Adopter:
                 self._judge.mark(tracked.launch.id)
         if lost:
             await self._relaunch(lost)
+
+    async def _recall(self, some: list[Adopted]) -> None:
+        """What these launches have cost under their former scheduler."""
+        known = [t for t in (self._tracker.get(one.launch_id or "") for one in some) if t is not None]
+        try:
+            counts = await self._airflow.rows.relaunches([t.launch for t in known])
+        except RowsDown as error:
+            log.warning("The database does not answer, what adopted launches have cost is not known: %s", error)
+            return
+        for tracked in known:
+            tracked.relaunches = max(tracked.relaunches, counts.get(tracked.launch.id, 0))
+            tracked.attempt = max(tracked.attempt, tracked.relaunches + 1)
 
     async def _relaunch(self, lost: list[Adopted]) -> None:
         """QUEUED and no pod: the workload is made anew from the row."""

@@ -40,11 +40,20 @@ class Chronicle:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="airflow-executor-log")
 
     def say(
-        self, tracked: Tracked, event: str, text: str, *, once: str = "", level: str = "info", common: bool = False
+        self,
+        tracked: Tracked,
+        event: str,
+        text: str,
+        *,
+        once: str = "",
+        level: str = "info",
+        common: bool = False,
+        entry: bool = True,
     ) -> None:
         """A line about this launch; `once` names a reason that is told only the first time.
 
-        common: all launches have this trouble, and the scheduler's own log needs no line for each of them.
+        common: all launches have this trouble, and the scheduler's own log needs no line for each of them; entry: False
+        where the event log has it already.
         """
         if once:
             if once in tracked.said:
@@ -53,7 +62,7 @@ class Chronicle:
         launch = tracked.launch
         self._metrics.count("told", {"event": event})
         log.log(logging.DEBUG if common else logging.getLevelName(level.upper()), "%s: %s: %s", launch, event, text)
-        if launch.kind is Kind.TASK:
+        if entry and launch.kind is Kind.TASK:
             self._outbox.put(LogEntry(launch.key, event, text[:MAX_EXTRA]))
         self.write(launch, [_line(level, text)])
 

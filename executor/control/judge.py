@@ -15,6 +15,7 @@ from itertools import islice
 
 from executor.control.chronicle import Chronicle
 from executor.control.janitor import Janitor
+from executor.control.ledger import Ledger
 from executor.control.outbox import Outbox
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.quiet import Quiet
@@ -23,6 +24,7 @@ from executor.metrics import Metrics
 from executor.model import Event, LogEntry, Outcome, Settled
 from executor.observe.decide import (
     NOT_READ,
+    GiveBack,
     Keep,
     Policy,
     Progress,
@@ -55,6 +57,7 @@ class Judge:
         rows: RowsPort,
         outbox: Outbox,
         janitor: Janitor,
+        ledger: Ledger,
         chronicle: Chronicle,
         policy: Policy,
         metrics: Metrics,
@@ -66,7 +69,7 @@ class Judge:
         self._tracker, self._rows, self._outbox = tracker, rows, outbox
         self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
         self._relaunch, self._dequeue, self._read_events = relaunch, dequeue, read_events
-        self._metrics = metrics
+        self._metrics, self._ledger = metrics, ledger
         self._marked: dict[str, None] = {}
         self._to_read: dict[str, None] = {}
         self._timers: dict[tuple[Callable[[str], None], str], asyncio.TimerHandle] = {}
@@ -175,6 +178,8 @@ class Judge:
                 self._launch_again(tracked, decision)
             case Switch():
                 self._switch(tracked)
+            case GiveBack():
+                self._ledger.give_back(tracked, decision, self.want_row)
             case Report():
                 self._hand_over(tracked, decision)
 
@@ -257,8 +262,15 @@ class Judge:
         tracked.progress, tracked.reread, tracked.waiting = Progress.WAITING, False, True
         tracked.said.clear()
         tracked.warning = ""
-        self._chronicle.say(tracked, "pod relaunched", f"{decision.why} Launching another pod, no retry is spent.")
-        self._relaunch(tracked, delay)
+        if decision.free:
+            self._relaunch(tracked, delay)
+            return
+        sentence = f"{decision.why} Launching pod {tracked.attempt} of this launch, no retry is spent."
+        self._ledger.note_relaunch(tracked, sentence, lambda: self._post_again(tracked, delay))
+
+    def _post_again(self, tracked: Tracked, delay: float) -> None:
+        if self._tracker.get(tracked.launch.id) is tracked:
+            self._relaunch(tracked, delay)
 
     def _hand_over(self, tracked: Tracked, report: Report) -> None:
         """Give the scheduler its event, then confirm.

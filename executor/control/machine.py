@@ -19,6 +19,7 @@ from executor.control.janitor import Janitor, KeepPolicy
 from executor.control.judge import Judge
 from executor.control.launcher import Launcher, LaunchPolicy
 from executor.control.lease import Lease
+from executor.control.ledger import Ledger
 from executor.control.observer import Observer
 from executor.control.outbox import Outbox
 from executor.control.pace import Pace
@@ -77,6 +78,7 @@ class Machine:
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now)
         self._janitor = Janitor(kube, self._chronicle, plan.keep, lease)
         self._pod_events = PodEvents(kube, self._chronicle)
+        self._ledger = Ledger(plan.airflow.rows, self._chronicle)
         self._judge = self._build_judge(plan)
         self._observer = Observer(
             kube,
@@ -99,6 +101,7 @@ class Machine:
             rows=plan.airflow.rows,
             outbox=self._outbox,
             janitor=self._janitor,
+            ledger=self._ledger,
             chronicle=self._chronicle,
             policy=plan.policy,
             metrics=plan.metrics,
@@ -221,6 +224,7 @@ class Machine:
         await self._janitor.close()
         await self._observer.close()
         await self._pod_events.close()
+        await self._ledger.close()
         await asyncio.to_thread(self._chronicle.close)
         await self._kube.close()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from executor.manifest import BuiltPod, WorkloadMount
-from executor.model import Adopted, Launch, Row
+from executor.model import Adopted, GivenBack, Launch, Row
 
 
 class RowsDown(Exception):
@@ -34,6 +34,18 @@ class RowsPort(Protocol):
 
     async def rebuild(self, adopted: Sequence[Adopted]) -> Mapping[str, object]:
         """Workloads of adopted QUEUED rows by launch id, made anew; rows that moved on are missing."""
+
+    async def give_back(self, launch: Launch, sentence: str, *, reported: bool) -> GivenBack:
+        """Raise max_tries by one, once for this launch, together with the event log row that counts it.
+
+        reported: the worker has ended the try itself (the row is UP_FOR_RETRY), else the row is RUNNING.
+        """
+
+    async def note_relaunch(self, launch: Launch, sentence: str) -> None:
+        """An event log row `pod relaunched`, which is what the budget is counted by after a failover."""
+
+    async def relaunches(self, launches: Sequence[Launch]) -> Mapping[str, int]:
+        """How often each of these was relaunched, by launch id."""
 
     async def stale_callbacks(self, older_than: float) -> Sequence[str]:
         """Ids of callbacks queued or running for longer than so many seconds."""

@@ -84,10 +84,11 @@ class Supervisor:
 
     def stop(self, timeout: float) -> bool:
         """End the loop; pods go on. False if it did not end in time."""
-        self._stopping = True
+        told, self._stopping = self._stopping, True
         if not self._thread.is_alive():
             return True
-        self._call(self._cancel)
+        if not told:  # a second cancel would interrupt the tidying up
+            self._call(self._cancel)
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

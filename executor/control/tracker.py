@@ -63,6 +63,8 @@ class Tracked:
     not_found: int = 0  # how often its namespace was missing
     pushed_back: int = 0  # how often its create was to come back later
     reread: bool = False
+    settling_up: bool = False  # the ledger is at it
+    given_back: str = ""  # a disruption's try was dealt with; how
     warning: str = ""  # the last warning among its pod's events
     waiting: bool = True  # its row is kept fresh
     started_reported: bool = False
@@ -78,6 +80,7 @@ class Tracked:
             refusal=self.refusal,
             relaunches=self.relaunches,
             warning=self.warning,
+            given_back=self.given_back,
             rivals=rivals,
             sibling=sibling,
             class_since=self.class_since,

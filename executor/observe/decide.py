@@ -10,11 +10,12 @@ The order of the checks is the order of the failure table.
 
 from __future__ import annotations
 
-from executor.model import QUEUED, RESTARTING, RUNNING, Kind, Launch, Outcome, Row
+from executor.model import QUEUED, RESTARTING, RUNNING, UP_FOR_RETRY, Kind, Launch, Outcome, Row
 from executor.observe.decision import (
     NOT_READ,
     Decision,
     Facts,
+    GiveBack,
     Keep,
     NotRead,
     Policy,
@@ -52,13 +53,26 @@ def decide(facts: Facts, pod: PodView | None, present: bool, row: RowSeen, now: 
     return _ended(facts, pod, found, row, policy)
 
 
-def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy) -> Settle | None:
+def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy) -> Settle | GiveBack | None:
+    if _reported_its_disruption(facts, found, row):
+        return GiveBack(found.sentence, reported=True)
     if not policy.check_ownership or owns_row(facts.launch, row, policy.job_id):
         return None
     delete = not another_job_owns(facts.launch, row, policy.job_id)
     failed = row is not None and row.state in ("failed", "up_for_retry")
     patient = _is_wrapping_up(facts.launch, found, row)
     return Settle(_superseded_sentence(row), delete, clean=_left_nothing(found), failed=failed, patient=patient)
+
+
+def _reported_its_disruption(facts: Facts, found: Diagnosis, row: Row | None) -> bool:
+    """Told to stop, the worker ended the try by itself within its grace period, before the pod's end was seen.
+
+    Airflow's supervisor forwards SIGTERM (`sdk/execution_time/supervisor.py`): a task that fails on it reports
+    UP_FOR_RETRY, which gives the row a new id, and the worker exits with 0.
+    """
+    ended = found.disrupted and found.cls in ENDED and facts.progress is Progress.SEEN and not facts.given_back
+    mine = (UP_FOR_RETRY, facts.launch.try_number, facts.launch.id)
+    return ended and row is not None and (row.state, row.try_number, row.external_executor_id) == mine
 
 
 def _is_wrapping_up(launch: Launch, found: Diagnosis, row: Row | None) -> bool:
@@ -92,11 +106,21 @@ def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None,
         return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
     if found.cls is PodClass.CLEAN and not facts.reread:
         return ReadRow(after=policy.confirm_interval, again=True)
-    return Report(Outcome.FAILED, _final_sentence(found, row))
+    sentence = _final_sentence(found, row)
+    if row.state == RUNNING and _was_disrupted(found):
+        if not facts.given_back:
+            return GiveBack(sentence, reported=False)
+        sentence = f"{sentence} {facts.given_back}"
+    return Report(Outcome.FAILED, sentence)
+
+
+def _was_disrupted(found: Diagnosis) -> bool:
+    """Something outside the task ended its pod, whatever the exit code."""
+    return found.disrupted or found.cls in (PodClass.VANISHED, PodClass.DISRUPTED)
 
 
 def _worth_another_pod(found: Diagnosis, policy: Policy) -> bool:
-    if found.cls in (PodClass.VANISHED, PodClass.DISRUPTED) or found.disrupted:
+    if _was_disrupted(found):
         return True
     return found.cls is PodClass.ERROR and found.reason not in policy.excluded_reasons
 
@@ -109,7 +133,7 @@ def _relaunch(facts: Facts, found: Diagnosis, policy: Policy) -> Decision:
 
 
 def _final_sentence(found: Diagnosis, row: Row) -> str:
-    if found.cls is PodClass.CLEAN:
+    if found.cls is PodClass.CLEAN and not found.disrupted:
         return (
             f"{found.sentence[:-1]} without reporting a result: it is not an Airflow worker (check image, command "
             "and entrypoint), or it could not reach the execution API."
@@ -206,6 +230,7 @@ __all__ = [
     "NOT_READ",
     "Decision",
     "Facts",
+    "GiveBack",
     "Keep",
     "NotRead",
     "Policy",

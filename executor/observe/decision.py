@@ -62,6 +62,7 @@ class Facts:
     sibling: bool = False  # another pod of this very launch is alive
     class_since: float = 0.0  # when the present PodClass was first seen
     posted_at: float = 0.0
+    given_back: str = ""  # a disruption's try was dealt with; how
     warning: str = ""  # the last warning among the pod's events, asked for when it is slow to start
     reread: bool = False  # the row was read a second time, confirm_interval after the first
     started_reported: bool = False  # callbacks: RUNNING was handed over
@@ -117,4 +118,12 @@ class Report:
     clean: bool = False
 
 
-Decision = Keep | ReadRow | Settle | Relaunch | Switch | Report
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """A disruption ended the try: it is not to cost a retry. reported: the worker has ended it itself already."""
+
+    sentence: str
+    reported: bool
+
+
+Decision = Keep | ReadRow | Settle | Relaunch | Switch | GiveBack | Report

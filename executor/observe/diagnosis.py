@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from executor.observe.last_words import last_words
@@ -23,6 +23,7 @@ DISRUPTION_REASONS = frozenset(
 # The container runtime could not even start the command: the same image gives the same answer again.
 NEVER_RUNS_REASONS = frozenset({"StartError", "ContainerCannotRun"})
 SIGNAL_BASE = 128
+CLOCK_SKEW = timedelta(seconds=1)  # between the API server and the node
 
 
 class PodClass(Enum):
@@ -77,21 +78,39 @@ def diagnose(pod: PodView | None, *, present: bool, deleted_by_us: bool) -> Diag
     if pod.status.phase == "Failed":
         return _failed_without_base(pod, disruption)
     if not present:
-        return Diagnosis(PodClass.VANISHED, f"{_where(pod)} was deleted by somebody else.", "Deleted", True)
+        sentence = f"{_where(pod)} was deleted by somebody else."
+        return Diagnosis(PodClass.VANISHED, sentence, "Deleted", bool(disruption))
     return _alive(pod, disruption)
 
 
 def disruption_of(pod: PodView, *, deleted_by_us: bool) -> str:
-    """The sentence of a disruption (eviction, preemption, drain, foreign deletion), '' if there is none."""
+    """The sentence of a disruption (eviction, preemption, drain, foreign deletion), '' if there is none.
+
+    What comes after the end of `base` disrupts nothing: a finished pod may be deleted by whoever tidies up.
+    """
     condition = _condition(pod, "DisruptionTarget")
-    if condition is not None and condition.status == "True":
+    if condition is not None and condition.status == "True" and _before_end(pod, condition.last_transition_time):
         detail = condition.message or condition.reason
         return f"it was disrupted ({condition.reason}: {detail})"
     if pod.status.reason in DISRUPTION_REASONS:
         return f"it was disrupted ({pod.status.reason}: {pod.status.message or pod.status.reason})"
-    if pod.metadata.deletion_timestamp is not None and not deleted_by_us:
+    if pod.metadata.deletion_timestamp is not None and not deleted_by_us and _before_end(pod, _deletion_asked(pod)):
         return "it was deleted by somebody else"
     return ""
+
+
+def _deletion_asked(pod: PodView) -> datetime | None:
+    """deletionTimestamp is when the grace period ends (Kubernetes API, ObjectMeta)."""
+    grace = timedelta(seconds=pod.metadata.deletion_grace_period_seconds or 0)
+    return pod.metadata.deletion_timestamp - grace if pod.metadata.deletion_timestamp else None
+
+
+def _before_end(pod: PodView, when: datetime | None) -> bool:
+    """True if `base` had not ended by then, as far as two clocks can tell."""
+    end = base_end(pod)
+    if end is None or end.finished_at is None or when is None:
+        return True
+    return when <= end.finished_at + CLOCK_SKEW
 
 
 def base_end(pod: PodView) -> Terminated | None:
@@ -129,13 +148,17 @@ def _ended(pod: PodView, end: Terminated, disruption: str) -> Diagnosis:
     if end.reason == "OOMKilled":
         return Diagnosis(PodClass.OUT_OF_MEMORY, _oom_sentence(pod, end), end.reason, disrupted)
     if end.exit_code == 0:
-        return Diagnosis(PodClass.CLEAN, f"{_where(pod)}: container base ended with 0.", end.reason, disrupted)
+        sentence = f"{_where(pod)}: container base ended with 0{_because(disruption)}."
+        return Diagnosis(PodClass.CLEAN, sentence, end.reason, disrupted)
     if end.reason in NEVER_RUNS_REASONS:
         text = f"{_where(pod)}: container base could not be started ({end.reason}): {end.message or 'no message'}"
         return Diagnosis(PodClass.NEVER_RUNS, f"{text}. {_IMAGE_ADVICE}", end.reason, disrupted)
     sentence = f"{_where(pod)}: container base {_how(end)}{_lifetime(end)}"
-    because = f" after {disruption}" if disruption else ""
-    return Diagnosis(PodClass.ERROR, f"{sentence}{because}.{_message(end)}", end.reason, disrupted)
+    return Diagnosis(PodClass.ERROR, f"{sentence}{_because(disruption)}.{_message(end)}", end.reason, disrupted)
+
+
+def _because(disruption: str) -> str:
+    return f" after {disruption}" if disruption else ""
 
 
 _IMAGE_ADVICE = "Check the image: it needs python and apache-airflow to run a task."

@@ -13,7 +13,6 @@ from executor.secret import Secret
 OWN_SECTION = "kubernetes_pod_executor"
 
 _COLLECTION_COMES_LATER = "kept pods are not collected by age or number in this version"
-_TEMPLATES_COME_LATER = "pod templates are plain YAML in this version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +63,30 @@ class OwnOptions(UpstreamOptions):
     pod_template_values: tuple[str, ...] = option(
         (),
         Kind.NAMES,
-        "YAML files with the values of pod templates; later ones win.",
-        effect=Effect.NOT_YET,
-        why=_TEMPLATES_COME_LATER,
+        "YAML files with the values of pod templates (`.Values`); later ones win. `file#a.b` takes the map at `a.b` of "
+        "a file, which is how a chart's values are found in those of the chart around it.",
+        example="/opt/airflow/values.yaml,/opt/platform/values.yaml#astronomer.houston.config.deployments.helm.airflow",
     )
     pod_template_helpers: tuple[str, ...] = option(
         (),
         Kind.NAMES,
-        "Files or folders with the named templates that pod templates include.",
-        effect=Effect.NOT_YET,
-        why=_TEMPLATES_COME_LATER,
+        "Files, or folders such as a chart's `templates`, with the named templates that pod templates include; a "
+        "`Chart.yaml` beside such a folder is `.Chart`.",
+        example="/opt/chart/templates",
+    )
+    pod_template_release: str = option(
+        "airflow",
+        Kind.TEXT,
+        "Name of the Helm release that pod templates see as `.Release.Name`. `.Release.Namespace` is where pods go "
+        "that name no namespace.",
+        example="my-release",
     )
     pod_template_on_error: str = option(
         "fail",
         Kind.TEXT,
-        "What a new version of a pod template that cannot be read does: `fail` the tasks launched with it, or "
-        "`keep_last` good version.",
+        "What a new version of a pod template, or of its values or helpers, that cannot be used does: `fail` the tasks "
+        "launched with it, or `keep_last` good version, and say so once.",
         choices=("fail", "keep_last"),
-        effect=Effect.NOT_YET,
-        why="a template that cannot be read fails the tasks launched with it in this version",
     )
 
     # How fast
@@ -159,8 +163,7 @@ class OwnOptions(UpstreamOptions):
         "How often a task that has retries gets a try back because its pod was evicted, preempted or lost with its "
         "node. -1: without limit.",
         minimum=-1,
-        effect=Effect.NOT_YET,
-        why="a disruption after the task began costs a retry in this version",
+        why="Counted over all tries of a task, by the event log, so that a new scheduler does not begin anew.",
     )
 
     # Keeping ended pods

@@ -41,6 +41,23 @@ async def test_a_merge_patch_with_an_old_version_conflicts(api: Api) -> None:
     assert (await api.patch(path, "merge", stale)).code == 409
 
 
+@pytest.mark.parametrize("subresource", ["", "/status"])
+async def test_a_patch_for_another_uid_is_invalid(api: Api, subresource: str) -> None:
+    await api.created("pods", pod("a"))
+    patch = {"metadata": {"uid": "6a3b9b0e-0000-4000-8000-000000000000"}, "status": {"phase": "Failed"}}
+    answer = await api.patch(api.path("pods", "a") + subresource, "merge", patch)
+    assert (answer.code, answer.causes[0][:2]) == (422, ("FieldValueInvalid", "metadata.uid"))
+    assert (await api.get(api.path("pods", "a"))).body["status"]["phase"] == "Pending"
+
+
+async def test_an_update_for_another_uid_conflicts(api: Api) -> None:
+    made = await api.created("pods", pod("a"))
+    made["metadata"]["uid"] = "6a3b9b0e-0000-4000-8000-000000000000"
+    answer = await api.call("PUT", api.path("pods", "a"), made)
+    assert (answer.code, answer.body["reason"]) == (409, "Conflict")
+    assert "Precondition failed: UID in precondition: 6a3b9b0e" in answer.message
+
+
 async def test_a_json_patch_applies_all_or_nothing(api: Api) -> None:
     await api.created("configmaps", config_map("a", k="1"))
     path = api.path("configmaps", "a")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
+
 import pytest
 
 from tests.contract.api import Api, Json, config_map, eventually, pod
@@ -58,8 +61,46 @@ async def test_a_wrong_precondition_conflicts(api: Api, precondition: Json, sent
     await api.created("pods", pod("a"))
     answer = await api.delete(api.path("pods", "a"), {"preconditions": precondition})
     assert (answer.code, answer.body["reason"]) == (409, "Conflict")
-    assert sentence in answer.message
+    assert answer.message.startswith(f'Operation cannot be fulfilled on Pod "a": {sentence}')
+    assert answer.body["details"] == {"name": "a", "kind": "Pod"}
     assert not await _gone(api, "pods", "a")
+
+
+async def _marks(api: Api, *deletions: Json) -> list[tuple[str, int | None]]:
+    """(event, grace) of what a watch sees while pod a is deleted in these ways, one after the other."""
+    version = await api.version()
+    async with api.watch("pods", resourceVersion=version) as watch:
+        for options in deletions:
+            await api.delete(api.path("pods", "a"), options)
+        seen = [await watch.next()]
+        while seen[-1][0] != "DELETED":
+            seen.append(await watch.next())
+    assert all("deletionTimestamp" in obj["metadata"] for _, obj in seen)
+    return [(kind, obj["metadata"].get("deletionGracePeriodSeconds")) for kind, obj in seen]
+
+
+async def test_the_last_that_is_seen_of_a_pod_says_that_it_was_deleted(api: Api) -> None:
+    await api.created("pods", pod("a"))
+    assert await _marks(api, {}) == [("MODIFIED", 0), ("DELETED", 0)]
+    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    expected = [("MODIFIED", 25), ("MODIFIED", 0), ("DELETED", 0)]
+    assert await _marks(api, {"gracePeriodSeconds": 25}, {"gracePeriodSeconds": 0}) == expected
+
+
+async def test_a_pod_that_has_ended_is_marked_after_its_end(api: Api) -> None:
+    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.patch(api.path("pods", "a") + "/status", "merge", {"status": {"phase": "Failed"}})
+    assert await _marks(api, {"gracePeriodSeconds": 25}) == [("MODIFIED", 0), ("DELETED", 0)]
+
+
+async def test_a_shorter_grace_counts_from_the_first_request(api: Api) -> None:
+    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    first = (await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 60})).body["metadata"]
+    await asyncio.sleep(1.1)
+    second = (await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 50})).body["metadata"]
+    ends = [datetime.fromisoformat(metadata["deletionTimestamp"]) for metadata in (first, second)]
+    assert (ends[0] - ends[1]).total_seconds() == 10
+    await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 0})
 
 
 async def test_a_collection_is_deleted_by_selector(api: Api) -> None:

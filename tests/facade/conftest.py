@@ -71,7 +71,7 @@ class Driven:
 @pytest.fixture
 def driven(settings: None, cluster: LocalCluster) -> Iterator[Driven]:
     class Played(KubernetesExecutor):
-        def _open_rows(self) -> Any:
+        def _open_rows(self, settings: Any) -> Any:
             return rows
 
     rows = WorkersSucceed()

@@ -19,7 +19,7 @@ def test_tasks_wait_for_an_api_server_that_comes_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Played(KubernetesExecutor):
-        def _open_rows(self) -> Any:
+        def _open_rows(self, settings: Any) -> Any:
             return WorkersSucceed()
 
     caplog.set_level(logging.WARNING)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from executor.model import Adopted, Launch, Row
+from executor.model import Adopted, GivenBack, Launch, Row
 
 QUIET_LOOP = 0.02
 PATIENCE = 60
@@ -34,6 +34,15 @@ class WorkersSucceed:
         return len(launches)
 
     async def rebuild(self, adopted: Sequence[Adopted]) -> Mapping[str, object]:
+        return {}
+
+    async def give_back(self, launch: Launch, sentence: str, *, reported: bool) -> GivenBack:
+        return GivenBack.MOVED
+
+    async def note_relaunch(self, launch: Launch, sentence: str) -> None:
+        pass
+
+    async def relaunches(self, launches: Sequence[Launch]) -> Mapping[str, int]:
         return {}
 
     async def stale_callbacks(self, older_than: float) -> Sequence[str]:
@@ -114,7 +123,7 @@ def main(kubeconfig: str, namespace: str, tasks: str, runs: str) -> None:
     from executor.kubernetes_executor import KubernetesExecutor
 
     class Loaded(KubernetesExecutor):
-        def _open_rows(self) -> Any:
+        def _open_rows(self, settings: Any) -> Any:
             return WorkersSucceed()
 
     executor = Loaded()

@@ -252,11 +252,7 @@ def test_an_option_that_is_not_needed_stops_nothing_even_when_its_value_is_wrong
 
 
 NOT_YET = {
-    "pod_template_values": "values.yaml",
-    "pod_template_helpers": "templates",
-    "pod_template_on_error": "keep_last",
     "max_active_pods": "3",
-    "disruption_retries": "1",
     "pod_ttl_succeeded": "60",
     "pod_ttl_failed": "60",
     "pod_keep_last": "5",

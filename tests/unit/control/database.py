@@ -7,13 +7,14 @@ key now. `Ti.locked` makes the scheduler skip the row (SKIP LOCKED): the event i
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from uuid import UUID
 
 from executor.control.ports import RowsDown
-from executor.model import LIVE_STATES, Adopted, Event, Kind, Launch, Outcome, Row
+from executor.model import LIVE_STATES, Adopted, Event, GivenBack, Kind, Launch, Outcome, Row
 
 JOB = 7
 
@@ -27,6 +28,7 @@ class Ti:
     state: str | None = None
     try_number: int = 1
     max_tries: int = 0
+    retries: int = 0
     external_executor_id: str | None = None
     queued_by_job_id: int | None = None
     hostname: str = ""
@@ -98,6 +100,9 @@ class Database:
     latency: float = 0.0
     reads: int = 0
     read_ids: list[str] = field(default_factory=list)
+    disruption_retries: int = 3
+    given_back: list[str] = field(default_factory=list)
+    relaunched: list[str] = field(default_factory=list)
     spoil: Callable[[Adopted], Exception | None] = lambda one: None
 
     def __post_init__(self) -> None:
@@ -105,7 +110,7 @@ class Database:
 
     def add(self, task_id: str, *, retries: int = 0, priority: int = 0, config: Mapping[str, object] = {}) -> Ti:
         ti_id = str(UUID(int=next(self._numbers)))
-        ti = Ti(task_id, ti_id, max_tries=retries, priority=priority, config=config)
+        ti = Ti(task_id, ti_id, retries=retries, max_tries=retries, priority=priority, config=config)
         self.tis[ti_id] = ti
         return ti
 
@@ -168,6 +173,29 @@ class Database:
             if (ti := self.tis.get(one.ti_id)) is not None
             and (ti.state, ti.external_executor_id) == ("queued", one.launch_id)
         }
+
+    async def give_back(self, launch: Launch, sentence: str, *, reported: bool) -> GivenBack:
+        self._refuse_if_down()
+        ti = self.tis.get(launch.ti_id)
+        if launch.id in self.given_back:
+            return GivenBack.GIVEN
+        if len(self.given_back) >= self.disruption_retries:
+            return GivenBack.SPENT
+        if ti is None or not ti.retries:
+            return GivenBack.NO_RETRIES
+        if ti.state != ("up_for_retry" if reported else "running"):
+            return GivenBack.MOVED
+        ti.max_tries += 1
+        self.given_back.append(launch.id)
+        return GivenBack.GIVEN
+
+    async def note_relaunch(self, launch: Launch, sentence: str) -> None:
+        self._refuse_if_down()
+        self.relaunched.append(launch.id)
+
+    async def relaunches(self, launches: Sequence[Launch]) -> Mapping[str, int]:
+        self._refuse_if_down()
+        return Counter(one for one in self.relaunched if one in {launch.id for launch in launches})
 
     async def stale_callbacks(self, older_than: float) -> Sequence[str]:
         self._refuse_if_down()

@@ -36,6 +36,8 @@ QUOTA = 'pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods
         (410, "Expired", "too old resource version: 1 (5)", {}, errors.Gone),
         (413, "RequestEntityTooLarge", "limit is 3145728", {}, errors.Refused),
         (422, "Invalid", 'Pod "p" is invalid', {}, errors.Invalid),
+        (422, "Invalid", 'Pod "p" is invalid: metadata.uid: Invalid value: "a": field is immutable',
+         {"causes": [{"reason": "FieldValueInvalid", "field": "metadata.uid"}]}, errors.NotFound),
         (429, "TooManyRequests", "please try again later", {}, errors.Throttled),
         (500, "InternalError", 'failed calling webhook "w"', {}, errors.Throttled),
         (503, "ServiceUnavailable", "apiserver is shutting down", {}, errors.Throttled),

@@ -15,7 +15,7 @@ from executor.localcluster.types import Json
 
 
 def needs(cpu: str, **fields: Any) -> Json:
-    return {"resources": {"requests": {"cpu": cpu}}, **fields}
+    return {"name": "base", "resources": {"requests": {"cpu": cpu}}, **fields}
 
 
 def pod(name: str, cpu: str | None = None, phase: str = "Pending") -> Json:
@@ -68,7 +68,7 @@ def test_within_the_quota() -> None:
             "exceeded quota: q, requested: pods=1,requests.cpu=1, used: pods=1,requests.cpu=1, "
             "limited: pods=1,requests.cpu=1",
         ),
-        ({"limits.memory": "1Gi", "cpu": "9"}, "failed quota: q: must specify for: limits.memory"),
+        ({"limits.memory": "1Gi", "cpu": "9"}, "failed quota: q: must specify limits.memory for: base"),
     ],
 )
 def test_beyond_the_quota(hard: dict[str, str], sentence: str) -> None:

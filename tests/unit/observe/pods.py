@@ -35,12 +35,15 @@ def pod(
     node: str = NODE,
     conditions: list[dict[str, Any]] | None = None,
     deleting: bool = False,
+    deletion: tuple[str, int] | None = None,
     **more: Any,
 ) -> PodView:
     """base: the state of container base, None if the kubelet has not said anything yet."""
     meta = {"name": "pod-1", "namespace": "ns", "uid": "u1", "labels": {}, "annotations": {}}
     if deleting:
         meta["deletionTimestamp"] = "2026-01-01T00:00:30Z"
+    if deletion:
+        meta["deletionTimestamp"], meta["deletionGracePeriodSeconds"] = deletion
     statuses = [] if base is None else [{"name": "base", "image": "i:1", "state": base}]
     status = {
         "phase": phase,

@@ -130,7 +130,7 @@ def test_a_pod_that_never_was():
 
 def test_gone_is_told_from_ended():
     gone = diagnose(pod(RUNNING), present=False, deleted_by_us=False)
-    assert (gone.cls, gone.disrupted) == (PodClass.VANISHED, True)
+    assert (gone.cls, gone.disrupted) == (PodClass.VANISHED, False), "nothing shows who deleted it"
     assert "was deleted by somebody else" in gone.sentence
     last = diagnose(pod(ended(3), phase="Failed"), present=False, deleted_by_us=False)
     assert last.cls is PodClass.ERROR, "the last object tells how it ended"
