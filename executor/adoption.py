@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from airflow.models.taskinstance import TaskInstance as TI
 from airflow.models.taskinstancekey import TaskInstanceKey
@@ -22,9 +22,9 @@ from executor.model import Adopted
 
 
 def adopted_from(tis: Sequence[TI]) -> tuple[list[Adopted], list[TI]]:
-    """(what can be followed, what is handed back for reset: rows without a launch id of this executor's kind)."""
-    mine = [ti for ti in tis if is_launch_id(ti.external_executor_id)]
-    rest = [ti for ti in tis if not is_launch_id(ti.external_executor_id)]
+    """(what can be followed, what is handed back for reset: rows that no Kubernetes executor gave a name)."""
+    mine = [ti for ti in tis if ti.external_executor_id]
+    rest = [ti for ti in tis if not ti.external_executor_id]
     if not mine:
         return [], rest
     for ti in mine:
@@ -51,9 +51,10 @@ def _extra_columns(session: Session, tis: Sequence[TI]) -> dict[Any, Any]:
 
 
 def _adopted(ti: TI, extra: Any) -> Adopted:
+    ours = is_launch_id(ti.external_executor_id)
     return Adopted(
         key=TaskInstanceKey(ti.dag_id, ti.task_id, ti.run_id, extra.try_number, ti.map_index),
-        launch_id=ti.external_executor_id,
+        launch_id=ti.external_executor_id if ours else str(uuid4()),
         ti_id=str(ti.id),
         dag_id=ti.dag_id,
         task_id=ti.task_id,
@@ -62,4 +63,5 @@ def _adopted(ti: TI, extra: Any) -> Adopted:
         map_index=ti.map_index,
         state=str(ti.state),
         queue=extra.queue,
+        row_name=None if ours else ti.external_executor_id,
     )

@@ -41,6 +41,12 @@ class Launch:
     executor_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     workload: bytes = field(default=b"", repr=False)
     log_path: str | None = None
+    row_name: str | None = None  # what the row calls this launch, where that is not its id: another executor's name
+
+    @property
+    def named(self) -> str:
+        """`external_executor_id` of the row while it is this launch's."""
+        return self.row_name or self.id
 
     def __str__(self) -> str:
         mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
@@ -73,6 +79,7 @@ class Adopted:
     map_index: int
     state: str
     queue: str | None = None
+    row_name: str | None = None  # set for a launch of Airflow's own Kubernetes executor: what the row holds
 
 
 class GivenBack(Enum):

@@ -107,7 +107,7 @@ def _raise_max_tries(session: Session, launch: Launch, *, reported: bool, job_id
     """Only if the row still is as it was seen."""
     still: tuple[Any, ...] = (TI.state == TaskInstanceState.UP_FOR_RETRY,)
     if not reported:
-        mine = (TI.external_executor_id == launch.id, TI.queued_by_job_id == job_id)
+        mine = (TI.external_executor_id == launch.named, TI.queued_by_job_id == job_id)
         still = (TI.state == TaskInstanceState.RUNNING, *mine)
     statement = update(TI).where(*_same_task(launch), *still).values(max_tries=TI.max_tries + 1)
     result = session.execute(statement.execution_options(synchronize_session=False))

@@ -151,7 +151,7 @@ def _keep_fresh(session: Session, launches: Sequence[Launch], job_id: int | None
         update(TI)
         .where(
             TI.id.in_([UUID(one.ti_id) for one in launches]),
-            TI.external_executor_id.in_([one.id for one in launches]),
+            TI.external_executor_id.in_([one.named for one in launches]),
             TI.state == TaskInstanceState.QUEUED,
             TI.queued_by_job_id == job_id,
         )
@@ -170,9 +170,20 @@ def _rebuild(session: Session, adopted: Sequence[Adopted], job_id: int | None) -
     made: dict[str, object] = {}
     for ti in rows:
         one = wanted[ti.id]
-        if one.launch_id is not None and ti.external_executor_id == one.launch_id:
+        if one.launch_id is not None and _claimed(session, ti, one):
             made[one.launch_id] = ExecuteTask.make(ti)
     return made
+
+
+def _claimed(session: Session, ti: TI, one: Adopted) -> bool:
+    """The row is this launch's; one of another executor is given our launch id first, if it still is as it was."""
+    if one.row_name is None:
+        return ti.external_executor_id == one.launch_id
+    mine = (TI.id == ti.id, TI.state == TaskInstanceState.QUEUED, TI.external_executor_id == one.row_name)
+    statement = update(TI).where(*mine).values(external_executor_id=one.launch_id)
+    claimed = session.execute(statement.execution_options(synchronize_session=False))
+    session.refresh(ti)
+    return bool(getattr(claimed, "rowcount", 0))
 
 
 def _stale_callbacks(session: Session, older_than: float) -> list[str]:

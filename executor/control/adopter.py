@@ -16,8 +16,10 @@ from executor.control.judge import Judge
 from executor.control.ports import Airflow, IntakeError, RowsDown
 from executor.control.quiet import Quiet
 from executor.control.reconciler import launch_of
+from executor.control.switchover import Switchover
 from executor.control.tracker import Tracked, Tracker
 from executor.identity import KIND_LABEL, LAUNCH_LABEL
+from executor.kube.port import KubePort
 from executor.model import QUEUED, Adopted, Kind, Launch, Outcome
 from executor.observe.decide import Progress
 
@@ -30,9 +32,13 @@ ROWS_DOWN_DELAY = 2.0
 class Adopter:
     """Settles what is unknown."""
 
-    def __init__(self, tracker: Tracker, airflow: Airflow, judge: Judge, submit: Callable[[Tracked], None]) -> None:
+    def __init__(
+        self, kube: KubePort, tracker: Tracker, airflow: Airflow, judge: Judge, submit: Callable[[Tracked], None]
+    ) -> None:
         """submit: put a launch that has its workload into the work queue."""
         self._tracker, self._airflow, self._judge, self._submit = tracker, airflow, judge, submit
+        self._switchover = Switchover(kube, tracker, self.lost)
+        self.look_for_upstreams = self._switchover.look
         self._listed = asyncio.Event()
         self._complete = False
         self._unknown: dict[str, Adopted] = {}
@@ -47,10 +53,19 @@ class Adopter:
                 continue
             tracked = Tracked(_launch(one, self._airflow.log_path(one)), progress=Progress.UNSEEN, adopted=one)
             self._tracker.add(tracked)
+            if one.row_name is not None:
+                self._switchover.follow(one.launch_id)
+                continue
             for pod in self._tracker.pods_of(one.ti_id):
                 self._tracker.see(pod)
             self._unknown[one.launch_id] = one
         self._wake.set()
+
+    def lost(self, tracked: Tracked) -> None:
+        """No pod of Airflow's own executor runs it: as if its pod had never been."""
+        if tracked.adopted is not None and tracked.progress is Progress.UNSEEN:
+            self._unknown[tracked.launch.id] = tracked.adopted
+            self._wake.set()
 
     def rebuild(self, tracked: Tracked) -> None:
         """Its pod went before it started, and the workload that was in it is not known here: make it anew."""
@@ -189,6 +204,7 @@ def _launch(one: Adopted, log_path: str | None) -> Launch:
         map_index=one.map_index,
         queue=one.queue,
         log_path=log_path,
+        row_name=one.row_name,
     )
 
 

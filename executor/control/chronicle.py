@@ -66,12 +66,18 @@ class Chronicle:
             self._outbox.put(LogEntry(launch.key, event, text[:MAX_EXTRA]))
         self.write(launch, [_line(level, text)])
 
-    def write_tail(self, launch: Launch, pod: str, tail: str) -> None:
-        """The last lines of a pod's log, as they were: Airflow drops those that the worker uploaded itself."""
-        lines = tail.splitlines()
-        if lines:
-            note = f"Saved the last {len(lines)} lines of the log of pod {pod} before it was deleted."
-            self.write(launch, [_line("info", note), *lines])
+    def note(self, launch: Launch, text: str) -> None:
+        """A line for the file alone."""
+        self.write(launch, [_line("info", text)])
+
+    def write_tail(self, launch: Launch, pod: str, tail: str, when: str) -> None:
+        """The last lines of a pod's log, as they were: Airflow drops those that the worker uploaded itself.
+
+        when: completes "Saved the last lines of the log of pod p ...".
+        """
+        lines = tail.removesuffix("\n").split("\n")  # splitlines() would cut a line at what JSON may hold as it is
+        note = f"Saved the last {len(lines)} lines of the log of pod {pod} {when}."
+        self.write(launch, [_line("info", note), *lines])
 
     def write(self, launch: Launch, lines: list[str]) -> None:
         if self._base is None or not launch.log_path:

@@ -1,20 +1,21 @@
 """Deletes pods that are no longer needed, once, after what is worth keeping of their log was kept.
 
-Policies: `delete_worker_pods = False` keeps finished pods, `delete_worker_pods_on_failure = False` keeps failed ones.
-A pod whose worker may still run is deleted whatever they say. A kept pod's leftover containers (a sidecar that never
-ends) are stopped by a deadline. Deletes wait while the scheduler's lease has lapsed.
+`retention` says which ended pods stay, and until when. A pod whose worker may still run is deleted whatever it says.
+A kept pod's leftover containers (a sidecar that never ends) are stopped by a deadline. Deletes wait while the
+scheduler's lease has lapsed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 
-from executor.control.chronicle import Chronicle
 from executor.control.jobs import Jobs
 from executor.control.lease import Lease
+from executor.control.retention import KeepPolicy, expired
+from executor.control.tails import Tails
 from executor.control.tracker import is_alive, ref_of
 from executor.errors import ApiError, Transient
 from executor.kube.port import KubePort, PodRef
@@ -24,58 +25,56 @@ from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)
 
-TAIL_LINES = 2_000
-TAIL_BYTES = 64 * 1024
 CONCURRENCY = 32
 PATIENCE = 10.0
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-@dataclass(frozen=True, slots=True)
-class KeepPolicy:
-    """Which finished pods stay."""
-
-    delete: bool = True
-    delete_on_failure: bool = True
-
-    def keeps(self, *, failed: bool) -> bool:
-        return not self.delete or (failed and not self.delete_on_failure)
-
-
 class Janitor:
     """Bounded concurrency; a delete is tried until it is answered."""
 
-    def __init__(self, kube: KubePort, chronicle: Chronicle, policy: KeepPolicy, lease: Lease) -> None:
+    def __init__(self, kube: KubePort, tails: Tails, policy: KeepPolicy, lease: Lease) -> None:
         self._kube = kube
-        self._chronicle = chronicle
+        self._tails = tails
         self._policy = policy
         self._lease = lease
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._jobs = Jobs("deleting a pod")
         self._busy: set[str] = set()  # uids: a pod is dealt with once
         self._deleting: set[str] = set()
+        self._kept: set[str] = set()
         self._patient: dict[str, asyncio.Future[PodView | None]] = {}
 
     @property
     def pending(self) -> int:
         return len(self._jobs)
 
-    def retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool, patient: bool = False) -> None:
+    def retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool = False, gone: bool = False) -> None:
         """The launch is settled: delete or keep its pod. clean: its log needs no saving.
 
-        patient: its worker has reported and is about to end by itself, which it gets PATIENCE for.
+        patient: its worker has reported and is about to end by itself, which it gets PATIENCE for; gone: the pod is
+        deleted already, and only what was kept of its log is left to deal with.
         """
-        if pod.metadata.uid not in self._busy:
+        if gone:
+            self._jobs.start(self._bury(launch, pod, clean=clean))
+        elif pod.metadata.uid not in self._busy:
             self._busy.add(pod.metadata.uid)
             if is_alive(pod) and not patient:
                 self._deleting.add(pod.metadata.uid)
-            self._jobs.start(self._retire(launch, pod, clean=clean, failed=failed, patient=patient))
+            self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient))
 
     def remove(self, pod: PodRef) -> None:
         """Delete this pod, whatever the policies say: its worker must not run."""
         if pod.uid not in self._busy:
             self._busy.add(pod.uid)
             self._jobs.start(self._delete(pod))
+
+    def expire(self, pods: Iterable[PodView], now: datetime) -> None:
+        """Of all these pods, delete those that were kept for long enough."""
+        kept = [p for p in pods if p.metadata.uid in self._kept and p.metadata.deletion_timestamp is None]
+        for pod in expired(kept, self._policy, now):
+            pass
+            self._jobs.start(self._delete(ref_of(pod)))
 
     def deals_with(self, uid: str) -> bool:
         """The pod is being deleted, or is kept."""
@@ -93,8 +92,8 @@ class Janitor:
 
     def forget(self, uid: str) -> None:
         """The watch saw the pod go."""
-        self._busy.discard(uid)
-        self._deleting.discard(uid)
+        for uids in (self._busy, self._deleting, self._kept):
+            uids.discard(uid)
         waiting = self._patient.get(uid)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
@@ -107,11 +106,20 @@ class Janitor:
         """Give up what is still under way."""
         await self._jobs.cancel()
 
-    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, failed: bool, patient: bool) -> None:
-        ref = ref_of(pod)
+    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool) -> None:
         last = await self._its_end(pod) if patient else pod
-        if last is not None:
-            await self._clear_away(launch, ref, last, clean=clean, failed=failed)
+        try:
+            if last is not None:
+                await self._clear_away(launch, last, clean=clean)
+        finally:
+            self._tails.drop(pod.metadata.uid)
+
+    async def _bury(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
+        try:
+            if not clean and base_started(pod):
+                await self._tails.salvage(launch, ref_of(pod))
+        finally:
+            self._tails.drop(pod.metadata.uid)
 
     async def _its_end(self, pod: PodView) -> PodView | None:
         """The pod when its worker has ended, or as it was if that takes too long; None if it has gone."""
@@ -125,24 +133,16 @@ class Janitor:
         finally:
             del self._patient[uid]
 
-    async def _clear_away(self, launch: Launch, ref: PodRef, pod: PodView, *, clean: bool, failed: bool) -> None:
-        if is_alive(pod) or not self._policy.keeps(failed=failed):
-            if not clean and base_started(pod):
-                await self._save_tail(launch, ref)
+    async def _clear_away(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
+        ref = ref_of(pod)
+        if not clean and base_started(pod):
+            await self._tails.save(launch, ref)
+        if is_alive(pod) or not self._policy.keeps(pod):
             await self._delete(ref)
-        elif _has_leftovers(pod):
+            return
+        self._kept.add(ref.uid)
+        if _has_leftovers(pod):
             await self._insist(lambda: self._kube.set_deadline(ref, 1), f"stop the leftovers of pod {ref.name}")
-
-    async def _save_tail(self, launch: Launch, pod: PodRef) -> None:
-        try:
-            async with self._slots:
-                tail = await self._kube.read_log(
-                    pod.namespace, pod.name, container=BASE, tail_lines=TAIL_LINES, limit_bytes=TAIL_BYTES
-                )
-        except ApiError as error:
-            log.info("%s: the log of pod %s/%s could not be saved: %s", launch, pod.namespace, pod.name, error)
-        else:
-            self._chronicle.write_tail(launch, pod.name, tail)
 
     async def _delete(self, pod: PodRef) -> None:
         self._deleting.add(pod.uid)

@@ -17,11 +17,12 @@ from executor.control.chronicle import Chronicle
 from executor.control.janitor import Janitor
 from executor.control.ledger import Ledger
 from executor.control.outbox import Outbox
+from executor.control.pod_events import PodEvents
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.quiet import Quiet
 from executor.control.tracker import Tracked, Tracker
 from executor.metrics import Metrics
-from executor.model import Event, LogEntry, Outcome, Settled
+from executor.model import Event, Outcome, Settled
 from executor.observe.decide import (
     NOT_READ,
     GiveBack,
@@ -42,8 +43,6 @@ log = logging.getLogger(__name__)
 
 ROWS_PER_READ = 500
 ROWS_DOWN_DELAY = 2.0
-EVENTS_AFTER = 10.0  # most pods have started by then
-EVENTS_EVERY = 30.0
 SAY_AFTER = 5.0  # a waiting that is over sooner is not worth a line
 
 
@@ -63,12 +62,12 @@ class Judge:
         metrics: Metrics,
         relaunch: Callable[[Tracked, float], None],
         dequeue: Callable[[str], object],
-        read_events: Callable[[Tracked], None],
+        pod_events: PodEvents,
     ) -> None:
         """relaunch: put back into the work queue after so many seconds; dequeue: take out of it."""
         self._tracker, self._rows, self._outbox = tracker, rows, outbox
         self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
-        self._relaunch, self._dequeue, self._read_events = relaunch, dequeue, read_events
+        self._relaunch, self._dequeue, self._pod_events = relaunch, dequeue, pod_events
         self._metrics, self._ledger = metrics, ledger
         self._marked: dict[str, None] = {}
         self._to_read: dict[str, None] = {}
@@ -197,21 +196,13 @@ class Judge:
             self.mark_later(tracked.launch.id, keep.again_in)
         lasted = now - tracked.class_since
         if keep.waiting is not None and keep.waiting.cls is PodClass.STARTING:
-            self._ask_why(tracked, lasted)
+            self.mark_later(tracked.launch.id, self._pod_events.ask_if_slow(tracked, lasted))
         if keep.waiting is None or not keep.waiting.reason or keep.waiting.reason in tracked.said:
             return
         if lasted >= SAY_AFTER:
             self._chronicle.say(tracked, "pod waiting", keep.waiting.sentence, once=keep.waiting.reason)
         else:
             self.mark_later(tracked.launch.id, SAY_AFTER - lasted)
-
-    def _ask_why(self, tracked: Tracked, lasted: float) -> None:
-        """It starts, and its status does not say why that takes so long."""
-        if lasted < EVENTS_AFTER:
-            self.mark_later(tracked.launch.id, EVENTS_AFTER - lasted)
-        else:
-            self._read_events(tracked)
-            self.mark_later(tracked.launch.id, EVENTS_EVERY)
 
     def _read_later(self, tracked: Tracked, read: ReadRow) -> None:
         if not read.after:
@@ -236,10 +227,11 @@ class Judge:
             self._clear_away(tracked, why)
 
     def _clear_away(self, tracked: Tracked, why: Settle) -> None:
-        failed = why.failed or not why.clean
-        if tracked.present and tracked.seen is not None:
-            self._janitor.retire(tracked.launch, tracked.seen, clean=why.clean, failed=failed, patient=why.patient)
-        elif tracked.pod is not None and tracked.seen is None:
+        clean = why.clean and (tracked.handed is None or tracked.handed.outcome is not Outcome.FAILED)
+        if tracked.seen is not None:
+            gone = not tracked.present
+            self._janitor.retire(tracked.launch, tracked.seen, gone=gone, clean=clean, patient=why.patient)
+        elif tracked.pod is not None:
             self._janitor.remove(tracked.pod)
 
     def _switch(self, tracked: Tracked) -> None:
@@ -248,20 +240,20 @@ class Judge:
             return
         self._tracker.switch(tracked, sibling)
         if turned_away is not None:
-            self._janitor.retire(tracked.launch, turned_away, clean=False, failed=True)
+            self._janitor.retire(tracked.launch, turned_away, clean=False)
         self.mark(tracked.launch.id)
 
     def _launch_again(self, tracked: Tracked, decision: Relaunch) -> None:
         """Another attempt of the same launch, under another name."""
-        if tracked.present and tracked.seen is not None:
-            self._janitor.retire(tracked.launch, tracked.seen, clean=False, failed=True)
+        if tracked.seen is not None:
+            self._janitor.retire(tracked.launch, tracked.seen, gone=not tracked.present, clean=False)
         delay = 0.0 if tracked.relaunches == 0 else min(2.0**tracked.relaunches, 30.0)
         tracked.attempt += 1
         tracked.relaunches += 0 if decision.free else 1
         tracked.pod, tracked.seen, tracked.present = None, None, False
         tracked.progress, tracked.reread, tracked.waiting = Progress.WAITING, False, True
         tracked.said.clear()
-        tracked.warning = ""
+        tracked.warning, tracked.events = "", None
         if decision.free:
             self._relaunch(tracked, delay)
             return
@@ -283,17 +275,23 @@ class Judge:
             tracked.started_reported = True
             self._outbox.put(Event(launch.key, launch.id, report.outcome, ""))
             return
+        sentence = self._with_events(tracked, report)
+        if sentence is None:
+            return
         self._confirm_later(tracked)
         if tracked.handed is not None and tracked.read_at_drain < tracked.handed_at_drain + 2:
             return
         if tracked.handed is None and report.outcome is Outcome.FAILED:
-            self._chronicle.say(tracked, "pod failed", report.sentence, level="error")
-        tracked.handed = Event(launch.key, launch.id, report.outcome, report.sentence)
+            self._chronicle.say(tracked, "pod failed", sentence, level="error")
+        tracked.handed = Event(launch.key, launch.id, report.outcome, sentence)
         tracked.handed_at_drain = self._outbox.drains
         self._outbox.put(tracked.handed)
 
+    def _with_events(self, tracked: Tracked, report: Report) -> str | None:
+        """None: the pod's events are asked for; with them it is decided anew, by a row that is read anew."""
+        if report.outcome is not Outcome.FAILED:
+            return report.sentence
+        return self._pod_events.added_to(report.sentence, tracked, self.want_row)
+
     def _confirm_later(self, tracked: Tracked) -> None:
         self._later(self._policy.confirm_interval, self.want_row, tracked.launch.id)
-
-
-__all__ = ["Judge", "LogEntry"]

@@ -15,7 +15,7 @@ from executor.control.adopter import Adopter
 from executor.control.callbacks import StaleCallbacks
 from executor.control.chronicle import Chronicle
 from executor.control.composer import Composer
-from executor.control.janitor import Janitor, KeepPolicy
+from executor.control.janitor import Janitor
 from executor.control.judge import Judge
 from executor.control.launcher import Launcher, LaunchPolicy
 from executor.control.lease import Lease
@@ -26,6 +26,8 @@ from executor.control.pace import Pace
 from executor.control.pod_events import PodEvents
 from executor.control.ports import Airflow, IntakeError
 from executor.control.reconciler import Reconciler, Rhythm
+from executor.control.retention import KeepPolicy
+from executor.control.tails import Tails
 from executor.control.tracker import Tracked, Tracker
 from executor.control.work_queue import WorkQueue
 from executor.control.workload_secrets import WorkloadSecrets
@@ -38,6 +40,7 @@ from executor.observe.decide import Policy, Progress, Settle
 log = logging.getLogger(__name__)
 
 GAUGE_SECONDS = 10.0
+SWITCHOVER_SECONDS = 5.0
 
 Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 
@@ -76,7 +79,8 @@ class Machine:
         self._queue = WorkQueue(jitter=lambda: random.uniform(0.8, 1.2))
         self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics)
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now)
-        self._janitor = Janitor(kube, self._chronicle, plan.keep, lease)
+        self._tails = Tails(kube, self._chronicle)
+        self._janitor = Janitor(kube, self._tails, plan.keep, lease)
         self._pod_events = PodEvents(kube, self._chronicle)
         self._ledger = Ledger(plan.airflow.rows, self._chronicle)
         self._judge = self._build_judge(plan)
@@ -84,6 +88,7 @@ class Machine:
             kube,
             self.tracker,
             self._janitor,
+            self._tails,
             namespaces=plan.namespaces,
             selector=deployment_selector(plan.deployment),
             mark=self._judge.mark,
@@ -93,7 +98,7 @@ class Machine:
         )
         self._reconciler = self._build_reconciler(plan, lease)
         self._launcher = self._build_launcher(plan, lease)
-        self._adopter = Adopter(self.tracker, plan.airflow, self._judge, self._enqueue)
+        self._adopter = Adopter(kube, self.tracker, plan.airflow, self._judge, self._enqueue)
 
     def _build_judge(self, plan: MachinePlan) -> Judge:
         return Judge(
@@ -107,7 +112,7 @@ class Machine:
             metrics=plan.metrics,
             relaunch=self._enqueue_again,
             dequeue=self._queue.discard,
-            read_events=self._pod_events.ask,
+            pod_events=self._pod_events,
         )
 
     def _build_reconciler(self, plan: MachinePlan, lease: Lease) -> Reconciler:
@@ -152,6 +157,7 @@ class Machine:
             ("reader of rows", self._judge.run_reader),
             ("reconciler", self._reconciler.run),
             ("adopter", self._adopter.run),
+            ("switch-over", self._follow_upstream),
             ("gauges", self._gauge),
         ]
 
@@ -190,7 +196,7 @@ class Machine:
         """The scheduler settled it; the pod goes whatever its row says."""
         tracked = self.tracker.get(launch_id)
         if tracked is not None:
-            self._judge.settle(tracked, Settle(why, clean=False, failed=True))
+            self._judge.settle(tracked, Settle(why, clean=False))
 
     def totals(self) -> dict[str, int]:
         return {
@@ -200,6 +206,12 @@ class Machine:
             "pods posted": self._launcher.posted,
             "deletes under way": self._janitor.pending,
         }
+
+    async def _follow_upstream(self) -> None:
+        """Until cancelled: what Airflow's own executor left, if anything."""
+        while True:
+            await asyncio.sleep(SWITCHOVER_SECONDS)
+            await self._adopter.look_for_upstreams(self._observer.namespaces)
 
     async def _gauge(self) -> None:
         """Until cancelled: what is in flight, for dashboards."""
@@ -222,6 +234,7 @@ class Machine:
             log.info("Some creates or deletes were still under way at the end")
         await self._launcher.close()
         await self._janitor.close()
+        await self._tails.close()
         await self._observer.close()
         await self._pod_events.close()
         await self._ledger.close()

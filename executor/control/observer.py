@@ -15,6 +15,7 @@ from itertools import chain, repeat
 
 from executor.control.janitor import Janitor
 from executor.control.jobs import Jobs
+from executor.control.tails import Tails
 from executor.control.tracker import Tracked, Tracker, pod_key
 from executor.errors import ApiError, Forbidden, NotFound
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
@@ -40,6 +41,7 @@ class Observer:
         kube: KubePort,
         tracker: Tracker,
         janitor: Janitor,
+        tails: Tails,
         *,
         namespaces: tuple[str, ...] | None,
         selector: str,
@@ -50,7 +52,7 @@ class Observer:
     ) -> None:
         """namespaces: None watches the whole cluster; on_complete: every namespace was listed once;
         on_partial: all but those that may not be listed."""
-        self._kube, self._tracker, self._janitor = kube, tracker, janitor
+        self._kube, self._tracker, self._janitor, self._tails = kube, tracker, janitor, tails
         self._selector, self._mark = selector, mark
         self._on_complete, self._on_partial = on_complete, on_partial
         self._forbidden: set[str | None] = set()
@@ -92,7 +94,10 @@ class Observer:
 
     def _seen(self, pod: PodView) -> None:
         self._janitor.notice(pod)
-        self._marked(self._tracker.see(pod))
+        tracked = self._tracker.see(pod)
+        if tracked is not None:
+            self._tails.notice(pod)
+        self._marked(tracked)
 
     def _marked(self, tracked: Tracked | None) -> None:
         if tracked is not None:

@@ -2,9 +2,9 @@
 
 Every `reconcile_interval` all tracked rows are read (nobody tells the executor that a task was cleared, marked or
 deleted), pods that the watch never showed are asked for, and pods that nobody tracks are collected once their row is
-missing, final or another launch's and they are older than two leases. Every quarter of `task_queued_timeout` the rows
-of waiting launches are kept fresh, because the scheduler fails a task that is queued for too long. Every ten minutes
-Secrets without owners are swept.
+missing, final or another launch's and they are older than two leases; kept pods go when their time is over. Every
+quarter of `task_queued_timeout` the rows of waiting launches are kept fresh, because the scheduler fails a task that is
+queued for too long. Every ten minutes Secrets without owners are swept.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from executor.control.lease import Lease
 from executor.control.observer import Observer
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.quiet import Quiet
+from executor.control.retention import pod_failed
 from executor.control.tracker import Tracked, Tracker, is_alive
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.identity import KIND_LABEL, LAUNCH_LABEL, SECRET_ANNOTATION, TI_LABEL
@@ -112,6 +113,7 @@ class Reconciler:
             if tracked.progress is Progress.UNSEEN and now - tracked.posted_at > UNSEEN_SECONDS:
                 self._observer.check_unseen(tracked)
         await self._collect()
+        self._janitor.expire(self._tracker.pods.values(), self._now())
 
     async def revalidate(self) -> None:
         """After the scheduler was frozen: re-read the rows of everything that waits to be posted."""
@@ -156,8 +158,7 @@ class Reconciler:
     def _collect_one(self, pod: PodView, launch: Launch, row: Row | None) -> None:
         if owns_launch(launch, row):
             return  # another scheduler's, or about to be adopted
-        failed = row is not None and row.state in ("failed", "up_for_retry")
-        self._janitor.retire(launch, pod, clean=not is_alive(pod) and not failed, failed=failed)
+        self._janitor.retire(launch, pod, clean=not pod_failed(pod))
 
 
 def launch_of(pod: PodView) -> Launch:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from executor.identity import ATTEMPT_ANNOTATION, KIND_LABEL, LAUNCH_LABEL, TI_LABEL
-from executor.kube.port import PodRef
+from executor.kube.port import PodEvent, PodRef
 from executor.model import Adopted, Event, Kind, Launch
 from executor.observe.decide import Facts, Progress
 from executor.observe.diagnosis import PodClass, base_end
@@ -66,6 +66,8 @@ class Tracked:
     settling_up: bool = False  # the ledger is at it
     given_back: str = ""  # a disruption's try was dealt with; how
     warning: str = ""  # the last warning among its pod's events
+    events: tuple[PodEvent, ...] | None = None  # its pod's, asked for when the launch fails
+    asking: bool = False  # for them
     waiting: bool = True  # its row is kept fresh
     started_reported: bool = False
     handed: Event | None = None

@@ -125,6 +125,8 @@ def _kind(code: int, reason: str, message: str, causes: tuple[Cause, ...]) -> ty
         return QuotaExceeded
     if code == 409 and any(words in message for words in _OTHER_UID):
         return NotFound  # the pod of this uid is gone, another one has its name
+    if code == 422 and any(cause.field == "metadata.uid" for cause in causes):
+        return NotFound  # the same, as a PATCH is told: its uid would change
     if code == 409 and reason == "AlreadyExists":
         return AlreadyExists
     if any(cause.reason == "ResourceVersionTooLarge" for cause in causes) or _TOO_LARGE in message:

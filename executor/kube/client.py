@@ -15,6 +15,7 @@ import msgspec
 
 from executor.errors import Forbidden, Gone, NotFound
 from executor.kube import classify, decode, requests
+from executor.kube.log_tail import LogTail
 from executor.kube.port import Listed, PodEvent, PodRef, SecretRef, WatchEvent
 from executor.kube.requests import Request
 from executor.kube.settings import KubeSettings
@@ -83,16 +84,18 @@ class KubeApi:
     async def read_log(
         self, namespace: str, name: str, *, container: str, tail_lines: int | None, limit_bytes: int
     ) -> str:
-        """The API's own limitBytes keeps the first bytes, so the cut is made here, at a line's beginning."""
-        tail = bytearray()
-        cut = False
+        tail = LogTail(limit_bytes)
         async with self._transport.stream(requests.read_log(namespace, name, container, tail_lines)) as chunks:
             async for chunk in chunks:
-                tail += chunk
-                if len(tail) > limit_bytes:
-                    cut = True
-                    del tail[:-limit_bytes]
-        return _from_line_start(bytes(tail), cut).decode("utf-8", errors="replace")
+                tail.add(chunk)
+        return tail.text()
+
+    async def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]:
+        request = requests.read_log(namespace, name, container, tail_lines, follow=True)
+        timeout = aiohttp.ClientTimeout(sock_connect=10.0)  # a container may say nothing for long
+        async with self._transport.stream(request, timeout) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def list_pod_events(self, pod: PodRef) -> Sequence[PodEvent]:
         try:
@@ -149,10 +152,3 @@ class KubeApi:
         except msgspec.MsgspecError as error:
             where = self._transport.where(request)
             raise classify.not_understood(where, f"the answer is not what this API gives ({error})") from None
-
-
-def _from_line_start(tail: bytes, cut: bool) -> bytes:
-    if not cut:
-        return tail
-    _, newline, rest = tail.partition(b"\n")
-    return rest if newline and rest else tail

@@ -107,6 +107,12 @@ class KubePort(Protocol):
     async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int, limit_bytes: int) -> str:
         """The last `tail_lines` lines, cut to the last `limit_bytes` bytes."""
 
+    def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]:
+        """The last `tail_lines` lines, then what comes, without timestamps, in chunks, until the container ends.
+
+        No time limit. Raises Unreachable on a broken stream, NotFound, BadRequest where there is no log (any more).
+        """
+
     async def list_pod_events(self, pod: PodRef) -> Sequence[PodEvent]:
         """Events about this pod, oldest first. Empty where events are forbidden."""
 

@@ -89,10 +89,12 @@ def watch_pods(namespace: str | None, selector: str, resource_version: str, seco
     return Request("watch", "pods", "GET", core_path(namespace, "pods"), query)
 
 
-def read_log(namespace: str, name: str, container: str, tail_lines: int | None) -> Request:
+def read_log(namespace: str, name: str, container: str, tail_lines: int | None, *, follow: bool = False) -> Request:
     query: dict[str, str | int] = {"container": container}
     if tail_lines is not None:
         query["tailLines"] = tail_lines
+    if follow:
+        query["follow"] = "true"
     return Request("get", "pods/log", "GET", core_path(namespace, "pods", name, "log"), query, accept="*/*")
 
 

@@ -1,6 +1,8 @@
 """What a real cluster adds to or refuses from a pod before it is stored: service account, priority, quota.
 
-Sources: ``plugin/pkg/admission/serviceaccount``, ``apiserver/pkg/admission/plugin/resourcequota``.
+Sources: ``plugin/pkg/admission/serviceaccount``, ``.../priority``, ``.../runtimeclass``,
+``apiserver/pkg/admission/plugin/resourcequota``. Excluded: PriorityClass and RuntimeClass objects; there are only the
+two priority classes that every cluster has, and no runtime class.
 """
 
 from __future__ import annotations
@@ -13,6 +15,30 @@ from executor.localcluster.types import Json
 
 TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607
+_PRIORITIES = {"": 0, "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+
+
+def admit_pod(store: Store, pod: Json) -> None:
+    """Change or refuse (403) a new pod, in the order of a real server's plugins."""
+    add_service_account(store, pod)
+    _set_priority(pod)
+    if runtime := pod["spec"].get("runtimeClassName"):
+        raise status.forbidden(PODS, pod["metadata"]["name"], f'pod rejected: RuntimeClass "{runtime}" not found')
+
+
+def _set_priority(pod: Json) -> None:
+    """The number that the class stands for; nobody may give another one."""
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    wanted = spec.get("priorityClassName") or ""
+    if wanted not in _PRIORITIES:
+        raise status.forbidden(PODS, name, f"no PriorityClass with name {wanted} was found")
+    priority = _PRIORITIES[wanted]
+    if spec.setdefault("priority", priority) != priority:
+        why = (
+            f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+            f"priority admission controller computed {priority} from the given PriorityClass name"
+        )
+        raise status.forbidden(PODS, name, why)
 
 
 def add_service_account(store: Store, pod: Json) -> None:

@@ -114,7 +114,12 @@ def _selects(info: RequestInfo) -> bool:
 
 
 def encode_page(info: RequestInfo, found: Page) -> bytes:
-    """A ``PodList`` and the like, from the bytes that every object already has."""
+    """A ``PodList`` and the like, from the bytes that every object already has.
+
+    Items have no ``kind`` and no ``apiVersion``: those of the list say what they are.
+    """
     head = {"kind": f"{info.resource.kind}List", "apiVersion": info.resource.api_version, "metadata": found.metadata}
-    items = b",".join(stored.raw for stored in found.objects)
+    of_object = {"kind": info.resource.kind, "apiVersion": info.resource.api_version}
+    before = msgspec.json.encode(of_object)[:-1] + b","
+    items = b",".join(b"{" + stored.raw.removeprefix(before) for stored in found.objects)
     return msgspec.json.encode(head)[:-1] + b',"items":[' + items + b"]}\n"

@@ -67,10 +67,21 @@ def charge_pod(store: Store, pod: Json) -> None:
 def _check(quota: Json, pod: Json, used: Counter[str]) -> None:
     hard: dict[str, str] = (quota.get("spec") or {}).get("hard") or {}
     wanted, name, quota_name = pod_usage(pod), pod["metadata"]["name"], quota["metadata"]["name"]
-    if missing := sorted(resource for resource in hard if _must_be_said(resource) not in {*wanted, ""}):
-        raise status.forbidden(PODS, name, f"failed quota: {quota_name}: must specify for: {','.join(missing)}")
+    if missing := _unsaid(pod["spec"], hard):
+        raise status.forbidden(PODS, name, f"failed quota: {quota_name}: must specify {'; '.join(missing)}")
     if over := sorted(resource for resource in hard if _is_over(resource, hard[resource], wanted, used)):
         raise status.forbidden(PODS, name, _exceeded(quota_name, over, hard, wanted, used))
+
+
+def _unsaid(spec: Json, hard: dict[str, str]) -> list[str]:
+    """What each single container has to name under this quota and does not: ``limits.memory for: base,side``."""
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    unsaid = []
+    for resource in sorted(filter(_must_be_said, hard)):
+        kind, _, amount = _must_be_said(resource).partition(".")
+        names = sorted(one["name"] for one in containers if amount not in _amounts(one, kind))
+        unsaid += [f"{resource} for: {','.join(names)}"] if names else []
+    return unsaid
 
 
 def _must_be_said(resource: str) -> str:

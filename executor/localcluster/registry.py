@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 from executor.localcluster import status
 from executor.localcluster.resources import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Resource
-from executor.localcluster.stamps import generate_name, timestamp, utc_now
+from executor.localcluster.stamps import generate_name, read_timestamp, timestamp, utc_now
 from executor.localcluster.store import Key, Store, Stored, stored_form
 from executor.localcluster.strategies import strategy_for
 from executor.localcluster.types import Json
+from executor.localcluster.validation.metadata import validate_patched_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,13 @@ class Registry:
             self.store.remove(resource, stored)
         return stored
 
+    def patched(self, resource: Resource, key: Key, obj: Json, subresource: str = "", dry_run: bool = False) -> Stored:
+        """Replace the object at ``key`` by what a patch made of it."""
+        uid, mine = (obj.get("metadata") or {}).get("uid", ""), self.store.get(resource, key).uid
+        if errors := validate_patched_uid(uid, mine):
+            raise status.invalid(resource.kind, resource.group, key[1], errors)
+        return self.update(resource, key, obj, subresource, dry_run)
+
     def bind(self, key: Key, node: str) -> Stored:
         """Assign a pod to a node, as ``pods/binding`` does; raises Conflict when it has one already."""
         current = self.store.get(PODS, key)
@@ -132,7 +140,9 @@ class Registry:
         finalizers = obj["metadata"].get("finalizers")
         held = grace > 0 or bool(finalizers) or (resource is NAMESPACES)
         if not held:
-            return Deletion(self.store.remove(resource, current), gone=True)
+            # A pod is marked in any case, so the last that watches see of it says that it was deleted (delete.go).
+            last = self._mark(resource, current, 0) if resource is PODS else current
+            return Deletion(self.store.remove(resource, last), gone=True)
         return Deletion(self._mark(resource, current, grace), gone=False)
 
     def _mark(self, resource: Resource, current: Stored, grace: int) -> Stored:
@@ -140,11 +150,17 @@ class Registry:
         metadata = obj["metadata"]
         if metadata.get("deletionTimestamp") and grace >= metadata.get("deletionGracePeriodSeconds", 0):
             return current
-        stamp = timestamp(self.now() + timedelta(seconds=grace))
-        metadata |= {"deletionTimestamp": stamp, "deletionGracePeriodSeconds": grace}
+        metadata |= {"deletionTimestamp": self._gone_by(metadata, grace), "deletionGracePeriodSeconds": grace}
         if resource is NAMESPACES:
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
         return self.store.replace(resource, current, obj)
+
+    def _gone_by(self, metadata: Json, grace: int) -> str:
+        """The end of the grace, counted from the first request, also when a later one shortens it (``delete.go``)."""
+        asked = self.now()
+        if before := metadata.get("deletionTimestamp"):
+            asked = read_timestamp(before) - timedelta(seconds=metadata.get("deletionGracePeriodSeconds", 0))
+        return timestamp(asked + timedelta(seconds=grace))
 
     def _orphan(self, uid: str) -> None:
         for resource, key in list(self.store.dependents.get(uid, ())):
@@ -214,13 +230,13 @@ class Registry:
                 f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
                 "The object might have been deleted and then recreated"
             )
-            raise status.conflict(resource, name, why)
+            raise status.precondition_failed(resource, name, why)
         if options.version is not None and options.version != metadata["resourceVersion"]:
             why = (
                 f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
                 f"record ({metadata['resourceVersion']}). The object might have been modified"
             )
-            raise status.conflict(resource, name, why)
+            raise status.precondition_failed(resource, name, why)
 
     def _refuse(self, resource: Resource, obj: Json, errors: list[status.FieldError]) -> None:
         if errors:
@@ -263,7 +279,7 @@ def _grace(resource: Resource, obj: Json, asked: int | None) -> int:
     if obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return 0
     if asked is not None:
-        return max(asked, 0)
+        return asked if asked >= 0 else 1
     return int(obj["spec"].get("terminationGracePeriodSeconds", 30))
 
 

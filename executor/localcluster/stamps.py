@@ -18,6 +18,11 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def read_timestamp(text: str) -> datetime:
+    """The moment that :func:`timestamp` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
 def generate_name(prefix: str) -> str:
     """``prefix`` and five random characters, 63 at most (apiserver ``pkg/storage/names/generate.go``)."""
     return prefix[:_PREFIX_LIMIT] + "".join(random.choices(_SUFFIX, k=5))

@@ -94,6 +94,16 @@ def conflict(resource: Resource, name: str, why: str = MODIFIED) -> ApiError:
     return ApiError(409, "Conflict", message, details_of(resource, name))
 
 
+def precondition_failed(resource: Resource, name: str, why: str) -> ApiError:
+    """The 409 of a deletion, which names the kind where others name the resource (``registry/rest/delete.go``)."""
+    message = f'Operation cannot be fulfilled on {resource.kind}{_group_suffix(resource)} "{name}": {why}'
+    return ApiError(409, "Conflict", message, details_of(resource, name) | {"kind": resource.kind})
+
+
+def _group_suffix(resource: Resource) -> str:
+    return f".{resource.group}" if resource.group else ""
+
+
 def forbidden(resource: Resource, name: str, why: str) -> ApiError:
     subject = f'{resource.qualified} "{name}"' if name else resource.qualified
     return ApiError(403, "Forbidden", f"{subject} is forbidden: {why}", details_of(resource, name))

@@ -52,10 +52,11 @@ class Stored:
 def stored_form(resource: Resource, obj: Json, version: int) -> Stored:
     """An object as it is stored; its resourceVersion must be set already."""
     metadata = obj["metadata"]
+    kind = {"kind": resource.kind, "apiVersion": resource.api_version}  # first: lists cut them off
     return Stored(
         key=(metadata.get("namespace", ""), metadata["name"]),
         version=version,
-        raw=_encode(obj),
+        raw=_encode(kind | obj),
         uid=metadata["uid"],
         owners=tuple(reference.get("uid", "") for reference in metadata.get("ownerReferences") or ()),
         terminating=bool(metadata.get("deletionTimestamp")),

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from executor.localcluster.admission import add_service_account
+from executor.localcluster.admission import admit_pod
 from executor.localcluster.pod_defaults import default_pod
 from executor.localcluster.quota import charge_pod
 from executor.localcluster.resources import Resource
@@ -54,6 +54,8 @@ _PLAIN = Strategy()
 
 
 def _default_namespace(namespace: Json) -> None:
+    metadata = namespace["metadata"]
+    metadata["labels"] = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata["name"]}
     namespace.setdefault("spec", {"finalizers": ["kubernetes"]})
     namespace.setdefault("status", {"phase": "Active"})
 
@@ -68,7 +70,7 @@ def _default_secret(secret: Json) -> None:
 
 
 _STRATEGIES: dict[str, Strategy] = {
-    "Pod": Strategy(default_pod, add_service_account, validate_pod, validate_pod_update, charge_pod),
+    "Pod": Strategy(default_pod, admit_pod, validate_pod, validate_pod_update, charge_pod),
     "Node": Strategy(created_with_status=True),
     "Namespace": Strategy(_default_namespace),
     "Secret": Strategy(_default_secret, validate=validate_secret, validate_update=validate_secret_update),

@@ -40,7 +40,10 @@ Render = Callable[[Json], bytes]
 
 @dataclass(frozen=True, slots=True)
 class WatchPlan:
-    """A watch request, checked: where it starts, whether it sends bookmarks, when it ends (seconds)."""
+    """A watch request, checked: where it starts, whether it sends bookmarks, when it ends (seconds).
+
+    ``after``: nothing is sent up to this version, which may lie in the future (``cacher/cache_watcher.go``).
+    """
 
     collection: Collection
     holds: Callable[[Stored], bool]
@@ -50,6 +53,7 @@ class WatchPlan:
     announce_end: bool
     bookmarks: bool
     timeout: float
+    after: int = 0
     render: Render | None = None
     refusal: ApiError | None = None
 
@@ -70,10 +74,11 @@ def _check(info: RequestInfo) -> bool:
 
 
 def plan(store: Store, info: RequestInfo) -> WatchPlan:
-    """Where the watch starts. Raises 504 (version of the future), 400, 422; a 410 is told by the stream."""
+    """Where the watch starts. Raises 504 (a streaming list of the future), 400, 422; a 410 is told by the stream."""
     streaming, version = _check(info), info.version() or 0
     collection, holds = store.collections[info.resource], wanted(info)
-    store.at(info.resource, max(version, store.version))
+    if streaming:
+        store.at(info.resource, max(version, store.version))
     from_now = streaming or (version == 0 and "sendInitialEvents" not in info.query)
     initial = sorted(filter(holds, collection.objects.values()), key=lambda stored: stored.key) if from_now else []
     position, refusal = collection.end, None
@@ -85,7 +90,7 @@ def plan(store: Store, info: RequestInfo) -> WatchPlan:
     seconds = float(info.number("timeoutSeconds") or DEFAULT_TIMEOUT_SECONDS)
     bookmarks = info.flag("allowWatchBookmarks")
     return WatchPlan(
-        collection, holds, initial, position, store.version, streaming, bookmarks, seconds, refusal=refusal
+        collection, holds, initial, position, store.version, streaming, bookmarks, seconds, version, refusal=refusal
     )
 
 
@@ -112,6 +117,8 @@ def translate(change: Change, watch: WatchPlan) -> bytes | None:
     """A change as a selecting watcher sees it; ``None`` when it concerns no object it has or gets."""
     before = change.previous is not None and watch.holds(change.previous)
     after = change.type != "DELETED" and watch.holds(change.stored)
+    if change.stored.version <= watch.after:
+        return None
     if after:
         return event("MODIFIED" if before else "ADDED", _raw(change.stored, watch))
     if not before or change.previous is None:
@@ -161,9 +168,10 @@ async def _follow(store: Store, watch: WatchPlan, wake: asyncio.Event) -> AsyncI
                 yield piece
         if watch.bookmarks and now >= next_bookmark:
             next_bookmark = now + BOOKMARK_SECONDS
-            yield bookmark(collection.resource, version)
+            if version >= watch.after:
+                yield bookmark(collection.resource, version)
         await _wait(wake, min(end, next_bookmark) - time.monotonic())
-    if watch.bookmarks:
+    if watch.bookmarks and version >= watch.after:
         yield bookmark(collection.resource, version)
 
 

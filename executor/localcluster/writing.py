@@ -52,7 +52,7 @@ async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> we
     current = cluster.store.get(info.resource, _key(info))
     patched = apply_patch(request.content_type, info.resource, current.object, change)
     decoded = decode_patched(patched, info.resource, info.query.get("fieldValidation", ""), duplicates)
-    stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
+    stored = cluster.registry.patched(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
     return _warn(object_answer(request, stored), decoded)
 
 

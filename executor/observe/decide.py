@@ -59,9 +59,8 @@ def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy)
     if not policy.check_ownership or owns_row(facts.launch, row, policy.job_id):
         return None
     delete = not another_job_owns(facts.launch, row, policy.job_id)
-    failed = row is not None and row.state in ("failed", "up_for_retry")
     patient = _is_wrapping_up(facts.launch, found, row)
-    return Settle(_superseded_sentence(row), delete, clean=_left_nothing(found), failed=failed, patient=patient)
+    return Settle(_superseded_sentence(row), delete, clean=_left_nothing(found), patient=patient)
 
 
 def _reported_its_disruption(facts: Facts, found: Diagnosis, row: Row | None) -> bool:
@@ -71,7 +70,7 @@ def _reported_its_disruption(facts: Facts, found: Diagnosis, row: Row | None) ->
     UP_FOR_RETRY, which gives the row a new id, and the worker exits with 0.
     """
     ended = found.disrupted and found.cls in ENDED and facts.progress is Progress.SEEN and not facts.given_back
-    mine = (UP_FOR_RETRY, facts.launch.try_number, facts.launch.id)
+    mine = (UP_FOR_RETRY, facts.launch.try_number, facts.launch.named)
     return ended and row is not None and (row.state, row.try_number, row.external_executor_id) == mine
 
 

@@ -87,12 +87,11 @@ class ReadRow:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """No event. delete: the pod is ours to delete; clean: nothing in its log is worth keeping; failed: the task did."""
+    """No event. delete: the pod is ours to delete; clean: nothing in its log is worth keeping."""
 
     why: str
     delete: bool = True
     clean: bool = True
-    failed: bool = False
     patient: bool = False  # its worker is about to end by itself
 
 

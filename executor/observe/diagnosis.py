@@ -125,6 +125,13 @@ def base_started(pod: PodView) -> bool:
     return status is not None and (status.state.running is not None or status.state.terminated is not None)
 
 
+def base_running_since(pod: PodView) -> datetime | None:
+    """When `base` started, None if it did not."""
+    status = _base(pod)
+    state = status and (status.state.running or status.state.terminated)
+    return state.started_at if state else None
+
+
 def hostnames(pod: PodView) -> frozenset[str]:
     """Names the worker in this pod may have given itself."""
     return frozenset({pod.metadata.name, pod.metadata.name[:63], pod.spec.node_name} - {""})

@@ -19,7 +19,7 @@ def owns_row(launch: Launch, row: Row | None, job_id: int | None) -> bool:
     return (
         (row.ti_id == launch.ti_id or row.state == RESTARTING)  # a row cleared while it runs has a new id already
         and row.try_number == launch.try_number
-        and row.external_executor_id == launch.id
+        and row.external_executor_id == launch.named
         and row.queued_by_job_id == job_id
     )
 
@@ -29,7 +29,7 @@ def another_job_owns(launch: Launch, row: Row | None, job_id: int | None) -> boo
     return (
         row is not None
         and row.state in LIVE_STATES
-        and row.external_executor_id == launch.id
+        and row.external_executor_id == launch.named
         and row.queued_by_job_id not in (None, job_id)
     )
 
@@ -47,4 +47,4 @@ def owns_launch(launch: Launch, row: Row | None) -> bool:
     """Whichever scheduler queued it: the row still waits for this launch."""
     if row is None or row.state not in LIVE_STATES:
         return False
-    return launch.kind is Kind.CALLBACK or row.external_executor_id == launch.id
+    return launch.kind is Kind.CALLBACK or row.external_executor_id == launch.named

@@ -210,6 +210,11 @@ _INVALID: list[tuple[Any, str, str]] = [
         'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
     ),
     (
+        {"containers": [container(resources={"requests": {"example.com/gpu": "1"}})]},
+        "FieldValueRequired",
+        "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources",
+    ),
+    (
         {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]},
         "FieldValueDuplicate",
         'spec.volumes[1].name: Duplicate value: "v"',
@@ -281,6 +286,44 @@ async def test_an_unknown_service_account_is_forbidden(api: Api) -> None:
         f'pods "a" is forbidden: error looking up service account {api.namespace}/nobody: '
         'serviceaccount "nobody" not found'
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"priorityClassName": "no-such"}, "no PriorityClass with name no-such was found"),
+        ({"runtimeClassName": "no-such"}, 'pod rejected: RuntimeClass "no-such" not found'),
+        (
+            {"priority": 5},
+            "the integer value of priority (5) must not be provided in pod spec; "
+            "priority admission controller computed 0 from the given PriorityClass name",
+        ),
+    ],
+)
+async def test_an_unknown_class_is_forbidden(api: Api, spec: Json, why: str) -> None:
+    answer = await api.create("pods", pod("a", **spec))
+    assert (answer.code, answer.message) == (403, f'pods "a" is forbidden: {why}')
+
+
+async def test_a_class_that_every_cluster_has_is_a_number(api: Api) -> None:
+    made = await api.created("pods", pod("a", priorityClassName="system-node-critical"))
+    assert made["spec"]["priority"] == 2_000_001_000
+
+
+async def test_a_fraction_of_a_device_is_invalid(api: Api) -> None:
+    limits = {"limits": {"example.com/gpu": "0.5"}}
+    answer = await api.create("pods", pod("a", containers=[container(resources=limits)]))
+    sentence = 'Invalid value: "500m": must be an integer'
+    path = "spec.containers[0].resources"
+    assert answer.causes == [
+        ("FieldValueInvalid", f"{path}.limits[example.com/gpu]", sentence),
+        ("FieldValueInvalid", f"{path}.requests[example.com/gpu]", sentence),
+    ]
+
+
+async def test_a_namespace_carries_its_name_as_a_label(api: Api) -> None:
+    labels = (await api.get(f"/api/v1/namespaces/{api.namespace}")).body["metadata"]["labels"]
+    assert labels["kubernetes.io/metadata.name"] == api.namespace
 
 
 async def test_a_body_over_three_mebibytes_is_too_large(api: Api) -> None:

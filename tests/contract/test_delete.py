@@ -93,6 +93,14 @@ async def test_a_pod_that_has_ended_is_marked_after_its_end(api: Api) -> None:
     assert await _marks(api, {"gracePeriodSeconds": 25}) == [("MODIFIED", 0), ("DELETED", 0)]
 
 
+async def test_less_than_no_grace_is_a_second(api: Api) -> None:
+    made = await api.created("pods", pod("a", schedulingGates=None, nodeName="n", terminationGracePeriodSeconds=-1))
+    assert made["spec"]["terminationGracePeriodSeconds"] == 1
+    marked = await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": -5})
+    assert marked.body["metadata"]["deletionGracePeriodSeconds"] == 1
+    await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 0})
+
+
 async def test_a_shorter_grace_counts_from_the_first_request(api: Api) -> None:
     await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
     first = (await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 60})).body["metadata"]

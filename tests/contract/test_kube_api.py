@@ -190,6 +190,13 @@ async def test_a_watch_from_the_future_is_cut_for_its_silence(kubeconfig: Path, 
     await impatient.close()
 
 
+async def test_a_pod_on_no_node_has_an_empty_log(kube: KubeApi, api: Api) -> None:
+    await kube.create_pod(api.namespace, pod("a"))
+    assert await kube.read_log(api.namespace, "a", container="base", tail_lines=10, limit_bytes=1000) == ""
+    with pytest.raises(BadRequest, match="container nonsense is not valid for pod a"):
+        await kube.read_log(api.namespace, "a", container="nonsense", tail_lines=10, limit_bytes=1000)
+
+
 async def test_events_of_one_pod(kube: KubeApi, api: Api) -> None:
     made = await kube.create_pod(api.namespace, pod("a"))
     times = {"first": "2026-01-01T00:00:01Z", "second": "2026-01-01T00:00:02Z"}

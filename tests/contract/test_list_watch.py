@@ -82,6 +82,15 @@ async def test_a_list_names_its_kind_and_version(api: Api) -> None:
     assert int(answer.body["metadata"]["resourceVersion"]) > 0
 
 
+async def test_the_items_of_a_list_do_not(api: Api) -> None:
+    await api.created("pods", pod("a"))
+    (item,) = (await api.get(api.path("pods"))).body["items"]
+    assert "kind" not in item
+    assert "apiVersion" not in item
+    one = (await api.get(api.path("pods", "a"))).body
+    assert one == {"kind": "Pod", "apiVersion": "v1", **item}
+
+
 async def test_a_version_of_the_future_times_out(api: Api) -> None:
     query = {"resourceVersion": "999999999999", "resourceVersionMatch": "NotOlderThan"}
     answer = await api.get(api.path("configmaps"), **query)

@@ -105,6 +105,21 @@ class FakeKube(PodStore):
             lines = self.logs.get((namespace, name), "").splitlines(keepends=True)
             return "".join(lines[-tail_lines:]).encode()[-limit_bytes:].decode(errors="replace")
 
+    async def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]:
+        async with _Answer(self, Call("follow", "pods/log", namespace, name)):
+            self._found(namespace, name)
+        key = namespace, name
+        sent = len("".join(self.logs.get(key, "").splitlines(keepends=True)[:-tail_lines]))
+        while True:
+            changed, going = self._changed, self.runs(key)
+            text = self.logs.get(key, "")
+            if text[sent:]:
+                yield text[sent:].encode()
+                sent = len(text)
+            if not going:
+                return
+            await changed.wait()
+
     async def list_pod_events(self, pod: PodRef) -> Sequence[PodEvent]:
         try:
             async with _Answer(self, Call("list", "events", pod.namespace)):
@@ -150,6 +165,16 @@ class FakeKube(PodStore):
     def pod(self, name: str, namespace: str = "default") -> PodView:
         """The pod as it is stored. Raises KeyError when it does not exist."""
         return view(self.pods[namespace, name])
+
+    def writes(self, key: Key, text: str) -> None:
+        """`base` of this pod writes to its log."""
+        self.logs[key] = self.logs.get(key, "") + text
+        self._wake()
+
+    def runs(self, key: Key) -> bool:
+        """`base` of this pod runs."""
+        status = self.pods.get(key, {}).get("status", {})
+        return any("running" in one["state"] for one in status.get("containerStatuses", []) if one["name"] == "base")
 
     def count(self, verb: str, resource: str = "pods") -> int:
         """How often this was asked."""

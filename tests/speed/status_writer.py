@@ -40,16 +40,31 @@ class StatusWriter:
         self._session = session
         self._url = f"{base}/api/v1/namespaces/{namespace}/pods"
         self._jobs: set[asyncio.Task[None]] = set()
+        self._played: set[str] = set()
+        self._removed: set[str] = set()
 
     async def run(self) -> None:
-        async with self._session.get(self._url, params={"watch": "1", "resourceVersion": "0"}) as answer:
-            async for line in answer.content:
-                event = json.loads(line)
-                pod = event.get("object", {})
-                if event["type"] == "ADDED":
-                    self._start(self._play(pod["metadata"]["name"]))
-                elif pod.get("metadata", {}).get("deletionTimestamp") and event["type"] == "MODIFIED":
-                    self._start(self._remove(pod["metadata"]["name"]))
+        """Until cancelled; a server that closes a slow watch is asked again from there."""
+        version = "0"
+        while True:
+            params = {"watch": "1", "allowWatchBookmarks": "true", "resourceVersion": version}
+            async with self._session.get(self._url, params=params) as answer:
+                async for line in answer.content:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        version = "0"
+                        break
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    self._follow(event["type"], event["object"])
+
+    def _follow(self, kind: str, pod: dict[str, Any]) -> None:
+        uid, name = pod["metadata"].get("uid", ""), pod["metadata"].get("name", "")
+        if kind == "ADDED" and uid not in self._played:
+            self._played.add(uid)
+            self._start(self._play(name))
+        elif kind == "MODIFIED" and pod["metadata"].get("deletionGracePeriodSeconds") and uid not in self._removed:
+            self._removed.add(uid)
+            self._start(self._remove(name))
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)

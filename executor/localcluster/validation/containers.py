@@ -190,7 +190,17 @@ def _resources(path: str, resources: Json) -> list[FieldError]:
         if name in limits and parse_quantity(amount) > parse_quantity(limits[name]):
             detail = f"must be less than or equal to {name} limit of {limits[name]}"
             errors.append(fields.invalid(f"{path}.requests", amount, detail))
+    errors += [
+        fields.required(f"{path}.limits", "Limit must be set for non overcommitable resources")
+        for name in requests
+        if _is_device(name) and name not in limits
+    ]
     return errors
+
+
+def _is_device(name: str) -> bool:
+    """A resource of a device plugin, such as a GPU: counted in whole pieces and never promised twice."""
+    return "/" in name and not name.startswith("requests.") and "kubernetes.io/" not in name
 
 
 def _resource(path: str, name: str, amount: str) -> list[FieldError]:
@@ -199,6 +209,8 @@ def _resource(path: str, name: str, amount: str) -> list[FieldError]:
         errors.append(fields.invalid(f"{path}[{name}]", name, "must be a standard resource type or fully qualified"))
     if parse_quantity(amount) < 0:
         errors.append(fields.invalid(f"{path}[{name}]", amount, "must be greater than or equal to 0"))
+    if _is_device(name) and parse_quantity(amount) % 1:
+        errors.append(fields.invalid(f"{path}[{name}]", amount, "must be an integer"))
     return errors
 
 

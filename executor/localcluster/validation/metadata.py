@@ -25,6 +25,11 @@ def validate_metadata(obj: Json) -> list[FieldError]:
     return errors + _owners(metadata.get("ownerReferences") or [])
 
 
+def validate_patched_uid(uid: str, current: str) -> list[FieldError]:
+    """A patch may name the object's uid, not change it; a PUT with another is a conflict instead."""
+    return [fields.invalid("metadata.uid", uid, "field is immutable")] if uid and uid != current else []
+
+
 def _name(kind: str, name: str) -> list[FieldError]:
     if not name:
         return [fields.required("metadata.name", "name or generateName is required")]

@@ -28,8 +28,6 @@ def validate_pod(pod: Json) -> list[FieldError]:
     errors = validate_metadata(pod) + validate_volumes(spec) + validate_containers(spec, volumes)
     errors += fields.one_of("spec.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
     errors += fields.one_of("spec.dnsPolicy", spec.get("dnsPolicy"), _DNS_POLICIES)
-    path = "spec.terminationGracePeriodSeconds"
-    errors += fields.not_negative(path, spec.get("terminationGracePeriodSeconds"))
     errors += fields.in_range("spec.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), 1, _MAX_INT32)
     errors += labels("spec.nodeSelector", spec.get("nodeSelector") or {})
     return errors + _names(spec) + _tolerations(spec.get("tolerations") or []) + _gates(spec) + _affinity(spec)

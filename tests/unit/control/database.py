@@ -167,6 +167,10 @@ class Database:
             if error is not None:
                 raise error
         await asyncio.sleep(self.latency)
+        for one in adopted:
+            ti = self.tis.get(one.ti_id)
+            if one.row_name and ti is not None and (ti.state, ti.external_executor_id) == ("queued", one.row_name):
+                ti.external_executor_id = one.launch_id
         return {
             str(one.launch_id): ti.launch()
             for one in adopted

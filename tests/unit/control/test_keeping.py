@@ -8,8 +8,8 @@ import logging
 import pytest
 
 from executor.control.composer import Draft
-from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
+from executor.control.retention import KeepPolicy
 from executor.errors import ApiError
 from tests.fakes.kube import Call, status_error
 from tests.unit.control.world import TOKEN, Cluster, World, all_log_text

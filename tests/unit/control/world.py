@@ -21,13 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
 from executor.control.lease import Lease
 from executor.control.machine import Machine, MachinePlan
 from executor.control.outbox import Outbox
 from executor.control.ports import Airflow
 from executor.control.reconciler import Rhythm
+from executor.control.retention import KeepPolicy
 from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION
 from executor.model import LIVE_STATES, Event, Kind, Launch, LogEntry, Message, Outcome, Settled
 from executor.observe.decide import Policy
@@ -90,6 +90,7 @@ class World:
         self.pods = Pods()
         self.beating, self._beat_seconds = True, beat
         self.drains: list[list[Message]] = []
+        self.row_names: dict[str, str] = {}  # launches whose row still has another executor's name for them
         self.broken: list[tuple[str, Exception]] = []
         self.plan = MachinePlan(
             deployment=DEPLOYMENT,
@@ -149,7 +150,8 @@ class World:
             assert len(keys) == len(set(keys)), "two events for one key in one drain"
         for event, state, launch_id in self.outbox.witnessed:
             if state is not None:
-                assert (state in LIVE_STATES, launch_id) == (True, event.launch_id), f"{event} for a row in {state}"
+                mine = launch_id in (event.launch_id, self.row_names.get(event.launch_id))
+                assert (state in LIVE_STATES, mine) == (True, True), f"{event} for a row in {state}"
         assert asyncio.all_tasks() - self._others == set(), "tasks are left on the loop"
 
     async def _forever(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
@@ -211,6 +213,10 @@ class World:
 
     def events(self, launch: Launch) -> list[Event]:
         return [m for drain in self.drains for m in drain if isinstance(m, Event) and m.launch_id == launch.id]
+
+    def drained_events(self) -> list[Event]:
+        """Of all launches."""
+        return [message for drain in self.drains for message in drain if isinstance(message, Event)]
 
     def outcomes(self, launch: Launch) -> list[Outcome]:
         return [event.outcome for event in self.events(launch)]

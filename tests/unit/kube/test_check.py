@@ -20,6 +20,7 @@ EVERY_REQUEST = [
     requests.list_pods("ns", "a", 1, ""),
     requests.watch_pods("ns", "a", "1", 1),
     requests.read_log("ns", "p", "base", 1),
+    requests.read_log("ns", "p", "base", 1, follow=True),
     requests.list_pod_events(POD),
     requests.create_secret("ns", "s", {}, {}),
     requests.own_secret("ns", "s", []),

@@ -170,8 +170,8 @@ _INVALID: list[tuple[Json, list[str]]] = [
         ["spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"],
     ),
     (
-        {"terminationGracePeriodSeconds": -1},
-        ["spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"],
+        {"activeDeadlineSeconds": -1},
+        ["spec.activeDeadlineSeconds: Invalid value: -1: must be between 1 and 2147483647, inclusive"],
     ),
     (
         {"containers": [container(ports=[{"name": "http"}])]},
