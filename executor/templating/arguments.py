@@ -56,10 +56,13 @@ class Function:
     def refuse_count(self, count: int) -> None:
         """Refuse a number of arguments that does not fit."""
         want = len(self.params)
-        if self.rest is None and count != want:
-            raise Refusal(f"wrong number of args for {self.name}: want {want} got {count}")
-        if count < want:
-            raise Refusal(f"wrong number of args for {self.name}: want at least {want} got {count}")
+        if count == want or (count > want and self.rest is not None):
+            return
+        at_least = "" if self.rest is None else "at least "
+        kinds = [*self.params, *([] if self.rest is None else [f"{self.rest}..."])]
+        usage = " ".join([self.name, *(kind.upper() for kind in kinds)])
+        advice = f"Write `{usage}`; a piped value is the last one."
+        raise Refusal(f"wrong number of args for {self.name}: want {at_least}{want} got {count}", advice)
 
 
 def fit(value: Value, kind: str) -> Value:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from executor.templating.errors import Source, fault
 
 BLANKS = " \t\r\n"
-KEYWORDS = frozenset("block break continue define else end if range nil template with".split())
+KEYWORDS = frozenset(["block", "break", "continue", "define", "else", "end", "if", "range", "nil", "template", "with"])
 
 _NUMBER = (
     r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?|0[oO][0-7_]*|0[bB][01_]*"
@@ -27,12 +27,13 @@ _TOKEN = re.compile(
     r"|(?P<field>\.[^\W\d]\w*)|(?P<dot>\.(?!\w))|(?P<variable>\$\w*)|(?P<word>[^\W\d]\w*)|(?P<comma>,)"
 )
 _ENDS_WORD = re.compile(r"[ \t\r\n.,|:()]|\}\}|$(?!\n)")
+_BAD_CHARACTER = 'A name has letters, digits and _ only; for others write (index .Values "the-name").'
 _WORD_KINDS = frozenset({"field", "variable", "word", "dot"})
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """kind: text, open, end, or a group of the pattern above; keywords are their own kind."""
+    """kind: text, open, eof, or a group of the pattern above; keywords are their own kind."""
 
     kind: str
     text: str
@@ -40,7 +41,7 @@ class Token:
 
 
 def tokens(source: Source) -> list[Token]:
-    """All tokens of a text, the last one of kind `end`. Raises TemplateError."""
+    """All tokens of a text, the last one of kind `eof`. Raises TemplateError."""
     found: list[Token] = []
     text = source.text
     at = 0
@@ -50,7 +51,7 @@ def tokens(source: Source) -> list[Token]:
         end = len(text) if opening < 0 else opening
         _add_text(found, text, at, end, trim, opening >= 0 and _trims_left(text, opening))
         if opening < 0:
-            found.append(Token("end", "", len(text)))
+            found.append(Token("eof", "", len(text)))
             return found
         at, trim = _action(source, opening, found)
 
@@ -89,7 +90,7 @@ def _action(source: Source, opening: int, found: list[Token]) -> tuple[int, bool
         kind, piece = match.lastgroup, match.group()
         depth += (kind == "open_paren") - (kind == "close_paren")
         if kind in _WORD_KINDS and not _ENDS_WORD.match(text, match.end()):
-            raise fault(source, match.end(), f"bad character {text[match.end()]!r}")
+            raise fault(source, match.end(), f"bad character {text[match.end()]!r}", _BAD_CHARACTER)
         if kind == "close":
             if depth > 0:
                 raise fault(source, at, "unclosed left paren", "Close the parenthesis before }}.")
@@ -118,10 +119,10 @@ def _unreadable(source: Source, opening: int, at: int) -> Exception:
         return fault(source, opening, "unclosed action", "Close it with }}.")
     if rest[0] in "\"'`":
         what = {'"': "quoted string", "`": "raw quoted string", "'": "character constant"}[rest[0]]
-        return fault(source, at, f"unterminated {what}")
+        return fault(source, at, f"unterminated {what}", f"Close it with {rest[0]} on the same line.")
     if rest[0].isdigit() or rest[0] in "+-.":
-        return fault(source, at, f"bad number syntax: {rest.split(None, 1)[0][:40]!r}")
+        return fault(source, at, f"bad number syntax: {rest.split(None, 1)[0][:40]!r}", "Quote it if it is text.")
     if rest[0] == ":":
         return fault(source, at, "expected :=")
-    advice = "Close the action with }} first." if rest.startswith("{{") else ""
+    advice = "Close the action with }}." if rest[0] in "{}" else ""
     return fault(source, at, f"unexpected {rest[0]!r} in action", advice)

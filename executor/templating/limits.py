@@ -11,12 +11,12 @@ from executor.templating.errors import Refusal
 MAX_OUTPUT = 4 * 1024 * 1024  # characters of one text: the result, an include's, a function's
 MAX_ITEMS = 100_000  # elements of one list, nodes of one value
 MAX_STEPS = 500_000  # actions carried out, functions called, loops turned
+MAX_SECONDS = 3  # of the processor, for one render
 MAX_CALLS = 100  # include, template and tpl within one another
 MAX_TPL = 20  # tpl within tpl
 MAX_NESTING = 60  # blocks or parentheses within one another in a text
 MAX_DEPTH = 100  # maps and lists within one another
 MAX_TEMPLATE = 4 * 1024 * 1024  # characters of a template or helper file
-MAX_INTEGER_DIGITS = 400
 
 
 def bounded_text(text: str) -> str:

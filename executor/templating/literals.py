@@ -58,8 +58,10 @@ def number(pos: int, text: str) -> nodes.Number:
             raise Refusal(f"{text} overflows int")
         return nodes.Number(pos, text, whole, float(whole), whole)
     real = parse_float(text)
-    if whole is not None or real is None:
-        raise Refusal(f"integer overflow: {text!r}" if whole is not None else f"illegal number syntax: {text!r}")
+    if whole is not None or (real is not None and not set(text) & set(".eEpP")):
+        raise Refusal(f"integer overflow: {text!r}")
+    if real is None:
+        raise Refusal(f"illegal number syntax: {text!r}")
     return nodes.Number(pos, text, int(real) if real.is_integer() and abs(real) < 2**63 else None, real, real)
 
 

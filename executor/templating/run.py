@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from executor.templating import nodes
 from executor.templating.arguments import Function
-from executor.templating.errors import Refusal, Source, TemplateError, did_you_mean
+from executor.templating.errors import Refusal, Source, did_you_mean
 from executor.templating.evaluator import Execution
-from executor.templating.limits import MAX_CALLS, MAX_OUTPUT, MAX_STEPS, MAX_TPL, bounded_text
+from executor.templating.limits import MAX_CALLS, MAX_OUTPUT, MAX_SECONDS, MAX_STEPS, MAX_TPL, bounded_text
+from executor.templating.printing import NO_VALUE
 from executor.templating.values import Value
 
-NO_VALUE = "<no value>"  # what Go prints for a missing value; Helm removes it
 Parse = Callable[[Source], list[nodes.Definition]]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An action that prints nothing since its value is missing or null: its place (from 1) and its text."""
+
+    file: str
+    line: int
+    column: int
+    action: str
+
+
+OnMissing = Callable[[Missing], None]
 
 
 class Run:
@@ -25,13 +40,16 @@ class Run:
         parse: Parse,
         *,
         floats: bool,
+        on_missing: OnMissing | None = None,
     ) -> None:
         self.functions = functions
         self.floats = floats
         self._definitions = dict(definitions)
         self._parse = parse
+        self._on_missing = on_missing
         self._steps = MAX_STEPS
         self._written = 4 * MAX_OUTPUT
+        self._deadline = time.thread_time() + MAX_SECONDS
         self._calls = 0
         self._tpls = 0
 
@@ -47,8 +65,16 @@ class Run:
         if self._written < 0:
             raise Refusal(f"the template writes more than {4 * MAX_OUTPUT} characters in all")
 
+    def note_missing(self, source: Source, pos: int) -> None:
+        """An action prints nothing because its value is missing."""
+        if self._on_missing is not None:
+            line, column = source.place(pos)
+            self._on_missing(Missing(source.name, line, column, source.action(pos)))
+
     def charge(self, result: Value) -> None:
         """Count what a function made."""
+        if time.thread_time() > self._deadline:
+            raise Refusal(f"the template takes more than {MAX_SECONDS} seconds", "Is there a loop that grows?")
         if isinstance(result, str):
             bounded_text(result)
             self.spend(1 + len(result) // 16)
@@ -75,6 +101,10 @@ class Run:
         self._calls += 1
         try:
             return bounded_text(Execution(self, definition, data).text(data))
+        except RecursionError:
+            raise Refusal(
+                f'"{definition.name}" is nested too deep in calls, blocks or values', "Does a helper include itself?"
+            ) from None
         finally:
             self._calls -= 1
 
@@ -96,6 +126,3 @@ class Run:
 def _beginning(text: str) -> str:
     line = text.strip().split("\n", 1)[0]
     return repr(line if len(line) <= 30 else line[:27] + "...")
-
-
-__all__ = ["NO_VALUE", "Run", "TemplateError"]

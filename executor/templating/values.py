@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from executor.templating.errors import Refusal
+
 Value = Any  # one of the above
+Methods = Mapping[str, tuple[tuple[str, ...], Callable[..., Value]]]  # by name: kinds of the parameters, and the call
 
 
 class Int64(int):
@@ -26,8 +29,20 @@ class Uint64(int):
     __slots__ = ()
 
 
+class NilList(list[Any]):
+    """Go's nil []interface{}: an empty list that JSON shows as null."""
+
+    __slots__ = ()
+
+
 class Strings(list[str]):
     """Go's []string."""
+
+    __slots__ = ()
+
+
+class NilStrings(Strings):
+    """Go's nil []string."""
 
     __slots__ = ()
 
@@ -53,22 +68,27 @@ class ValuesMap(dict[str, Any]):
 class Struct:
     """A Go struct: named fields, and methods with the kinds of argument they take.
 
-    shown: how it prints; None prints its fields in braces.
+    shown: how it prints; None prints its fields in braces. text: what JSON and YAML have for it; hidden: the
+    Python value it stands for, out of a template's reach.
     """
 
-    __slots__ = ("fields", "methods", "shown", "type_name")
+    __slots__ = ("fields", "hidden", "methods", "shown", "text", "type_name")
 
     def __init__(
         self,
         type_name: str,
         fields: Mapping[str, Value],
-        methods: Mapping[str, tuple[tuple[str, ...], Callable[..., Value]]] | None = None,
+        methods: Methods | None = None,
         shown: str | None = None,
+        text: str | None = None,
+        hidden: object = None,
     ) -> None:
         self.type_name = type_name
         self.fields = fields
         self.methods = methods or {}
         self.shown = shown
+        self.text = text
+        self.hidden = hidden
 
 
 class TypedNil:
@@ -91,7 +111,9 @@ _TYPE_NAMES: dict[type, str] = {
     float: "float64",
     str: "string",
     list: "[]interface {}",
+    NilList: "[]interface {}",
     Strings: "[]string",
+    NilStrings: "[]string",
     Ints: "[]int",
     dict: "map[string]interface {}",
     StringMap: "map[string]string",
@@ -100,7 +122,9 @@ _TYPE_NAMES: dict[type, str] = {
 _KINDS: dict[type, str] = {
     type(None): "invalid",
     list: "slice",
+    NilList: "slice",
     Strings: "slice",
+    NilStrings: "slice",
     Ints: "slice",
     dict: "map",
     StringMap: "map",
@@ -120,7 +144,7 @@ def kind(value: Value) -> str:
     if isinstance(value, Struct):
         if value.type_name.startswith("*"):
             return "ptr"
-        return {"time.Duration": "int64", "common.VersionSet": "slice"}.get(value.type_name, "struct")
+        return {"common.VersionSet": "slice", "engine.files": "map"}.get(value.type_name, "struct")
     return _KINDS.get(type(value)) or _TYPE_NAMES[type(value)]
 
 
@@ -166,3 +190,12 @@ def adopt(value: object, *, floats: bool, path: str = "values") -> Value:
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"{path} is a {kind_of.__name__}: values are maps, lists, text, numbers, booleans and None")
+
+
+def as_index(key: Value) -> int:
+    """A list's index out of any of Go's integers. Raises Refusal."""
+    if is_integer(key):
+        return int(key)
+    if key is None:
+        raise Refusal("cannot index slice/array with nil")
+    raise Refusal(f"cannot index slice/array with type {type_name(key)}", "Convert it with `int`.")

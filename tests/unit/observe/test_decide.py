@@ -90,11 +90,11 @@ def test_the_pod_of_another_schedulers_launch_is_left_alone():
 
 def test_what_is_kept_of_a_superseded_pod():
     assert decided(pod(ended(0)), row("success")) == Settle(
-        "its row moved on (state success, try 2)", delete=True, clean=True, failed=False
+        "its row moved on (state success, try 2)", delete=True, clean=True
     )
     decision = decided(pod(ended(3)), row("up_for_retry"))
     assert isinstance(decision, Settle)
-    assert (decision.clean, decision.failed) == (False, True)
+    assert not decision.clean
 
 
 # -- disrupted before start
