@@ -9,11 +9,11 @@ from typing import Any, Protocol, cast
 
 from executor.airflow_compat import AirflowMetrics, log_folder_mode, log_path_of, mutation_hook
 from executor.airflow_config import AirflowFacts, coordinator_of
-from executor.control.janitor import KeepPolicy
 from executor.control.launcher import LaunchPolicy
 from executor.control.machine import MachinePlan
 from executor.control.ports import Airflow, Attempt, RowsPort
 from executor.control.reconciler import Rhythm
+from executor.control.retention import KeepPolicy
 from executor.identity import Identity
 from executor.intake import callback_launch, intake
 from executor.kube.client import KubeApi
@@ -39,7 +39,7 @@ class Pods:
     """control.ports.PodSource on top of manifest.PodBuilder."""
 
     def __init__(self, settings: Settings, facts: AirflowFacts, job_id: object, team: str | None) -> None:
-        self._builder = PodBuilder(settings.manifest, TemplateSource())
+        self._builder = PodBuilder(settings.manifest, TemplateSource.of(settings.manifest))
         self._deployment, self._version = settings.deployment_id, facts.version
         self._job_id, self._team = str(job_id), team
 
@@ -123,7 +123,13 @@ def make_plan(
             mutate=mutate,
         ),
         policy=_policy(settings, facts, job_id),
-        keep=KeepPolicy(settings.delete_worker_pods, settings.delete_worker_pods_on_failure),
+        keep=KeepPolicy(
+            settings.delete_worker_pods,
+            settings.delete_worker_pods_on_failure,
+            settings.pod_ttl_succeeded,
+            settings.pod_ttl_failed,
+            settings.pod_keep_last,
+        ),
         launch=LaunchPolicy(
             settings.create_concurrency, settings.workload_delivery == "secret", settings.task_publish_max_retries
         ),

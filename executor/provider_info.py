@@ -5,8 +5,7 @@ provider: of two providers that register a section the one whose name sorts last
 whole (`_provider_metadata_configuration_description` in Airflow's configuration parser), so registering it here would
 change nothing where that provider is installed, or, under another name, take its defaults away from its executor.
 
-`executors` is not listed: core makes no use of it beyond listing, and without a `cli` entry beside it every `airflow`
-command warns (`airflow/cli/cli_parser.py`).
+`executors` goes with `cli`: without the latter every `airflow` command warns (`airflow/cli/cli_parser.py`).
 
 Every process that imports Airflow calls this, so nothing heavy is imported.
 """
@@ -22,12 +21,14 @@ _SCHEMA_TYPES = {Kind.FLAG: "boolean", Kind.WHOLE: "integer", Kind.NUMBER: "floa
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Name, version and configuration, as `airflow/provider_info.schema.json` wants them."""
+    """Name, version, commands and configuration, as `airflow/provider_info.schema.json` wants them."""
     return {
         "package-name": "airflow-pod-executor",
         "name": "Pod Executor",
         "description": "Runs every task in a Kubernetes pod of its own.",
         "versions": [__version__],
+        "executors": ["executor.kubernetes_executor.KubernetesExecutor"],
+        "cli": ["executor.cli.definition.get_commands"],
         "config": {
             OWN_SECTION: {
                 "description": "Options of the executor `executor.KubernetesExecutor`, beside `[kubernetes_executor]`.",

@@ -73,12 +73,16 @@ class Janitor:
         """Of all these pods, delete those that were kept for long enough."""
         kept = [p for p in pods if p.metadata.uid in self._kept and p.metadata.deletion_timestamp is None]
         for pod in expired(kept, self._policy, now):
-            pass
+            self._kept.discard(pod.metadata.uid)
             self._jobs.start(self._delete(ref_of(pod)))
 
     def deals_with(self, uid: str) -> bool:
         """The pod is being deleted, or is kept."""
         return uid in self._busy
+
+    def keeps(self, pod: PodView) -> bool:
+        """This pod stays for a while when it has ended."""
+        return self._policy.keeps(pod)
 
     def deletes(self, uid: str) -> bool:
         """The pod is being deleted, or about to be."""

@@ -129,6 +129,7 @@ class Machine:
             ),
             rhythm=plan.rhythm,
             now=plan.now,
+            log_path=plan.airflow.log_path,
         )
 
     def _build_launcher(self, plan: MachinePlan, lease: Lease) -> Launcher:

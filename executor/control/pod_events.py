@@ -111,7 +111,8 @@ def last_words_of(events: Sequence[PodEvent], sentence: str, since: datetime | N
             told.pop((event.reason, text), None)
             told[event.reason, text] = f"{event.reason}: {text[:LONGEST].rstrip('.')}{times}"
     last = list(told.values())[-MOST:]
-    return f" Its last events: {'; '.join(last)}." if last else ""
+    stop = "" if sentence.endswith((".", "!", "?")) else "."
+    return f"{stop} Its last events: {'; '.join(last)}." if last else ""
 
 
 def _tells(event: PodEvent, since: datetime | None) -> bool:

@@ -84,8 +84,8 @@ class Airflow:
 
     intake: a workload object -> Launch, raises IntakeError; mint: a launch -> token for its worker, valid for the
     given seconds; callback_launch: gives a callback's launch, read off its pod, the scheduler's key; log_path: where
-    an adopted task's log lies, relative to the base log folder, None if that cannot be told; mutate: the user's
-    pod_mutation_hook, None when there is none, blocking, runs on a thread of its own.
+    the log of a task lies that somebody else launched, relative to the base log folder, None if that cannot be told;
+    mutate: the user's pod_mutation_hook, None when there is none, blocking, runs on a thread of its own.
     """
 
     rows: RowsPort
@@ -93,5 +93,5 @@ class Airflow:
     mint: Callable[[Launch, float], str]
     pods: PodSource
     callback_launch: Callable[[Launch], Launch]
-    log_path: Callable[[Adopted], str | None] = lambda adopted: None
+    log_path: Callable[[Adopted | Launch], str | None] = lambda task: None
     mutate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -65,12 +65,13 @@ class Reconciler:
         callbacks: StaleCallbacks,
         rhythm: Rhythm,
         now: Callable[[], datetime],
+        log_path: Callable[[Launch], str | None],
     ) -> None:
-        """now: the calendar, aware of its time zone."""
+        """now: the calendar, aware of its time zone; log_path: where a task's log lies, None if that is not known."""
         self._callbacks = callbacks
         self._tracker, self._rows, self._judge = tracker, rows, judge
         self._observer, self._janitor, self._secrets = observer, janitor, secrets
-        self._lease, self._rhythm, self._now = lease, rhythm, now
+        self._lease, self._rhythm, self._now, self._log_path = lease, rhythm, now, log_path
         self._quiet = Quiet()
 
     async def run(self) -> None:
@@ -158,7 +159,10 @@ class Reconciler:
     def _collect_one(self, pod: PodView, launch: Launch, row: Row | None) -> None:
         if owns_launch(launch, row):
             return  # another scheduler's, or about to be adopted
-        self._janitor.retire(launch, pod, clean=not pod_failed(pod))
+        if not pod_failed(pod) or self._janitor.keeps(pod):  # whoever kept it has saved its log
+            self._janitor.retire(launch, pod, clean=True)
+        else:
+            self._janitor.retire(replace(launch, log_path=self._log_path(launch)), pod, clean=False)
 
 
 def launch_of(pod: PodView) -> Launch:

@@ -1,6 +1,6 @@
 """Pods from layers: template + configuration + secrets + override + identity -> a plain dict, with provenance.
 
-Pure except for `TemplateSource`, which reads template files. Imports neither Airflow nor the Kubernetes client.
+Pure except for `TemplateSource`, which reads files. Imports neither Airflow nor the Kubernetes client.
 """
 
 from __future__ import annotations

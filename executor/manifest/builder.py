@@ -7,7 +7,6 @@ and shared by all pods; only what an override touches is copied. Not thread-safe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from executor.manifest.checks import container_without_image, namespace_problem, require_base
@@ -20,13 +19,16 @@ from executor.manifest.plain import has_leftovers, without_nulls
 from executor.manifest.provenance import Layer, Provenance
 from executor.manifest.secret_layer import SecretUse, secrets_patch
 from executor.manifest.template_choice import choose_template
-from executor.manifest.template_source import Stamp, Template, TemplateSource
+from executor.manifest.template_source import Template, TemplateSource
+from executor.manifest.template_task import task_of
 from executor.manifest.types_check import check_types
 
 FLOOR: Final = "executor default"
 CONFIGURATION: Final = "configuration"
 ENV_SECRETS: Final = "env_secrets"
 MUTATION_HOOK: Final = "pod_mutation_hook"
+
+KEPT_TEMPLATES: Final = 256  # a template that is rendered for each task gives many
 
 # The last lines of a container that wrote no termination message say more about its end than nothing.
 _FLOOR_BASE: Final = {"name": BASE, "terminationMessagePolicy": "FallbackToLogsOnError"}
@@ -37,7 +39,6 @@ _FLOOR: Final[JsonMap] = {"spec": {"restartPolicy": "Never", "containers": [_FLO
 class _Prepared:
     """Layers 1 to 4 as far as they are the same for every task of a template."""
 
-    stamp: Stamp
     pod: JsonMap
     layers: tuple[Layer, ...]
     warnings: tuple[str, ...]
@@ -49,7 +50,7 @@ class PodBuilder:
     def __init__(self, settings: ManifestSettings, templates: TemplateSource) -> None:
         self._settings = settings
         self._templates = templates
-        self._prepared: dict[tuple[Path, str | None], _Prepared] = {}
+        self._prepared: dict[tuple[Template, str | None], _Prepared] = {}
 
     def build(self, request: PodRequest) -> BuiltPod:
         """Return the pod for `request`. Raises ManifestError, one sentence for the DAG author; changes nothing."""
@@ -62,7 +63,8 @@ class PodBuilder:
         if config.override is not None:
             override, warnings = without_identity(config.override, request)
             pod = _with_layer(pod, Layer(OVERRIDE, override), layers)
-        return self._complete(pod, request, layers, prepared.warnings + config.warnings + warnings)
+        warnings = self._templates.take_notices() + prepared.warnings + config.warnings + warnings
+        return self._complete(pod, request, layers, warnings)
 
     def finalize(self, manifest: JsonMap, request: PodRequest) -> JsonMap:
         """Return `manifest`, as a pod_mutation_hook left it, with the executor's layer over it again. Thread-safe.
@@ -80,11 +82,12 @@ class PodBuilder:
 
     def _prepare(self, request: PodRequest, config: TaskConfig) -> _Prepared:
         path = choose_template(self._settings, request, config)
-        template = self._templates.load(path)
-        key = (path, request.coordinator_image)
+        key = (self._templates.load(path, task_of(request)), request.coordinator_image)
         prepared = self._prepared.get(key)
-        if prepared is None or prepared.stamp != template.stamp:
-            prepared = self._prepared[key] = self._lower_layers(template, request.coordinator_image)
+        if prepared is None:
+            if len(self._prepared) >= KEPT_TEMPLATES:
+                self._prepared.clear()
+            prepared = self._prepared[key] = self._lower_layers(*key)
         return prepared
 
     def _lower_layers(self, template: Template, coordinator_image: str | None) -> _Prepared:
@@ -96,7 +99,7 @@ class PodBuilder:
         if self._settings.env_secrets:
             uses = [SecretUse(secret) for secret in self._settings.env_secrets]
             pod = _with_layer(pod, Layer(ENV_SECRETS, secrets_patch(uses, pod)), layers)
-        return _Prepared(template.stamp, pod, tuple(layers), _template_warnings(template))
+        return _Prepared(pod, tuple(layers), _template_warnings(template))
 
     def _configured(self, coordinator_image: str | None) -> JsonMap:
         patch: JsonMap = {}

@@ -13,10 +13,14 @@ class ManifestError(ValueError):
 
     `layer` names the source (`pod_override`, `podTemplate <file>` ...), `path` the place in it (a field path with list
     elements by name, or line and column of a YAML text; may be empty), `problem` what is wrong, `advice` what to do.
+    `position` is line and column, from 1, where the error is one of a YAML text.
     """
 
-    def __init__(self, layer: str, path: str, problem: str, advice: str) -> None:
+    def __init__(
+        self, layer: str, path: str, problem: str, advice: str, position: tuple[int, int] | None = None
+    ) -> None:
         super().__init__(layer, path, problem, advice)
+        self.position = position
         self.layer = layer
         self.path = path
         self.problem = problem

@@ -24,7 +24,7 @@ def explain_strict_error(message: str, built: BuiltPod) -> str:
 
 def _sentence(kind: str, path: str, provenance: Provenance) -> str:
     text = f"{provenance.layer_of(path)}: {provenance.readable(path)} is {_KINDS[kind]}"
-    near = _nearest(path) if kind == "unknown" else None
+    near = nearest_field(path) if kind == "unknown" else None
     return f"{text}; did you mean {near}?" if near else text
 
 
@@ -34,7 +34,7 @@ _KINDS = {
 }
 
 
-def _nearest(path: str) -> str | None:
+def nearest_field(path: str) -> str | None:
     """Return the known field whose name is closest to the last step of `path`, if one is close."""
     *parents, name = re.sub(r"\[[^\]]*\]", "", path).split(".")
     model: str | None = POD

@@ -25,8 +25,10 @@ class ManifestSettings:
 
     `default_namespace` and `worker_image` (repository:tag) are None unless set. `default_template` None means the
     shipped `pod_templates/default.yaml`. `queue_pod_templates` maps a queue to a file, or to a name in
-    `pod_templates_folder`. `allowed_namespaces` None means any. `fallback_namespace` is where a pod goes whose layers
-    name no namespace.
+    `pod_templates_folder`. `pod_template_values` and `pod_template_helpers` are files or folders that templates are
+    rendered with, `pod_template_release` their `.Release.Name`; with `pod_template_keep_last` a bad new version of a
+    template does not replace a good one. `allowed_namespaces` None means any. `fallback_namespace` is where a pod goes
+    whose layers name no namespace.
     """
 
     default_namespace: str | None = None
@@ -34,6 +36,10 @@ class ManifestSettings:
     default_template: Path | None = None
     queue_pod_templates: Mapping[str, str] = field(default_factory=dict)
     pod_templates_folder: Path | None = None
+    pod_template_values: tuple[str, ...] = ()
+    pod_template_helpers: tuple[str, ...] = ()
+    pod_template_release: str = "airflow"
+    pod_template_keep_last: bool = False
     env_secrets: tuple[Secret, ...] = ()
     allowed_namespaces: frozenset[str] | None = None
     fallback_namespace: str = "default"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,13 +42,30 @@ class Provenance:
             steps = steps[:-1]
         return self.layers[0].name if self.layers else ""
 
+    def history(self, keys: Sequence[str | int]) -> tuple[tuple[str, Any], ...]:
+        """Return (layer, value) for each layer that has a value at `keys`, lowest first: the last one set it.
+
+        `keys` are field names and list indexes; nothing in a name has a meaning, unlike in a path.
+        """
+        steps = self._steps([(str(key), "") if isinstance(key, int) else ("", key) for key in keys])
+        found = [(layer.name, _get(layer.data, steps)) for layer in self.layers]
+        return tuple((name, value) for name, value in found if value is not None)
+
+    def element_key(self, keys: Sequence[str | int]) -> str | None:
+        """Return the field by which the list element at `keys` is known; None for one known by its index."""
+        return self._steps([(str(key), "") if isinstance(key, int) else ("", key) for key in keys])[-1].by
+
     def steps(self, path: str) -> list[Step]:
         """Return `path` as steps, elements of keyed lists found by key instead of by index."""
+        return self._steps(_STEP.findall(path))
+
+    def _steps(self, parts: Iterable[tuple[str, str]]) -> list[Step]:
+        """Each part is an element of a list, or a field."""
         steps: list[Step] = []
         value: Any = self.manifest
         model: str | None = POD
         by: str | None = None
-        for element, name in _STEP.findall(path):
+        for element, name in parts:
             if name:
                 steps.append(Step(name, None))
                 by = merge_key(model, name)
@@ -91,11 +109,15 @@ def _element(value: Any, name: str, by: str | None) -> Any:
 
 
 def _has(value: Any, steps: list[Step]) -> bool:
+    return _get(value, steps) is not None
+
+
+def _get(value: Any, steps: list[Step]) -> Any:
     for step in steps:
         if isinstance(value, list):
             value = _element(value, step.name, step.by)
         else:
             value = value.get(step.name) if isinstance(value, dict) else None
         if value is None:
-            return False
-    return True
+            return None
+    return value

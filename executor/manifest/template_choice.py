@@ -11,7 +11,7 @@ from executor.manifest.executor_config import TaskConfig
 from executor.manifest.model import ManifestSettings, PodRequest
 from executor.manifest.template_source import SHIPPED_TEMPLATE
 
-SUFFIXES: Final = (".yaml", ".yml", ".yaml.j2", ".j2")
+SUFFIXES: Final = (".yaml", ".yml", ".yaml.j2", ".j2", ".yaml.tpl", ".tpl", ".gotmpl")
 
 
 def choose_template(settings: ManifestSettings, request: PodRequest, config: TaskConfig) -> Path:

@@ -1,113 +1,158 @@
-"""Loads pod templates: a file -> its checked Pod, cached until the file changes.
+"""Pod templates by path: read, rendered, kept until a file changes, and read again without a restart.
 
-The only place of this package that reads files. Text goes through a `Renderer` first: that is where template languages
-come in; this version has `plain_yaml`, which refuses them. A loaded template has container `base`, right types, no null
-members and each variable once.
+A launch costs one `stat` of its template, and at most twice a second one of each values and helper file. A version that
+cannot be used fails the tasks launched with it; with `keep_last` the last good one goes on, and that is said once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Final
 
 import pod_templates
-from executor.manifest.checks import last_env_wins, require_base, require_pod
 from executor.manifest.errors import ManifestError
-from executor.manifest.model import JsonMap
-from executor.manifest.plain import without_nulls
-from executor.manifest.types_check import check_types
-from executor.manifest.yaml_text import parse_yaml
+from executor.manifest.model import ManifestSettings
+from executor.manifest.template_go import GoTemplate
+from executor.manifest.template_inputs import InputFiles, Inputs, TemplateInputs
+from executor.manifest.template_jinja import JinjaTemplate
+from executor.manifest.template_language import Language, language_of
+from executor.manifest.template_place import Place, SourceText, Stamp, read_file, stamp_of, text_at, unreadable
+from executor.manifest.template_task import EXAMPLE_TASK, TemplateTask
+from executor.manifest.template_version import Broken, Plain, Rendered, Template, Version
 
-SHIPPED_TEMPLATE = Path(pod_templates.__file__).with_name("default.yaml")
+SHIPPED_TEMPLATE: Final = Path(pod_templates.__file__).with_name("default.yaml")
+READINGS: Final = 10  # of files that change while they are read
 
-Stamp = tuple[int, int]
-
-
-class Renderer(Protocol):
-    """Turns a template's text into YAML text; raises ManifestError with the place in the text."""
-
-    def __call__(self, text: str, context: Mapping[str, Any]) -> str: ...
-
-
-def plain_yaml(text: str, context: Mapping[str, Any]) -> str:
-    """Return the text as it is: plain YAML needs no rendering."""
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A pod template as read: `pod` must not be changed. `layer` names it in messages."""
-
-    path: Path
-    stamp: Stamp
-    layer: str
-    pod: JsonMap
+__all__ = ["SHIPPED_TEMPLATE", "Template", "TemplateSource", "rendering_of"]
 
 
 class TemplateSource:
-    """Templates by path. Not thread-safe: one per thread."""
+    """Templates by path (`file` or `file#key.key`). Not thread-safe: one per thread."""
 
-    def __init__(self, render: Renderer = plain_yaml) -> None:
-        self._render = render
-        self._cache: dict[Path, Template] = {}
+    def __init__(
+        self,
+        inputs: TemplateInputs | None = None,
+        *,
+        keep_last: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inputs = InputFiles(inputs or TemplateInputs(), clock)
+        self._keep_last = keep_last
+        self._kept: dict[Path, _Kept] = {}
+        self._notices: list[str] = []
 
-    def load(self, path: Path, context: Mapping[str, Any] | None = None) -> Template:
-        """Return the template in file `path`, read again if its time or size changed. Raises ManifestError."""
-        layer = f"podTemplate {path}"
+    @classmethod
+    def of(cls, settings: ManifestSettings) -> TemplateSource:
+        """Return the source of the templates of one executor, or of one team's."""
+        return cls(inputs_of(settings), keep_last=settings.pod_template_keep_last)
+
+    def load(self, path: Path, task: TemplateTask = EXAMPLE_TASK) -> Template:
+        """Return the template at `path` for a task. Raises ManifestError."""
+        kept = self._kept.get(path)
+        if kept is None:
+            kept = self._kept[path] = _Kept(path, self._inputs)
+        version = kept.current()
         try:
-            status = path.stat()
-        except OSError as error:
-            raise _unreadable(layer, error) from None
-        stamp = (status.st_mtime_ns, status.st_size)
-        cached = self._cache.get(path)
-        if cached is None or cached.stamp != stamp:
-            cached = Template(path, stamp, layer, self._read(path, layer, context or {}))
-            self._cache[path] = cached
-        return cached
+            template = version.template(task)
+        except ManifestError as error:
+            if not self._keep_last or kept.good in (None, version):
+                raise
+            self._notice(kept, version, error)
+            assert kept.good is not None
+            return kept.good.template(task)
+        kept.good = version
+        return template
 
-    def _read(self, path: Path, layer: str, context: Mapping[str, Any]) -> JsonMap:
+    def take_notices(self) -> tuple[str, ...]:
+        """Return what is to be said once, and forget it."""
+        if not self._notices:
+            return ()
+        taken, self._notices = tuple(self._notices), []
+        return taken
+
+    def _notice(self, kept: _Kept, version: Version, error: ManifestError) -> None:
+        if kept.told is not version:
+            kept.told = version
+            self._notices.append(f"{error} (the last good version is used until then)")
+
+
+class _Kept:
+    """One template's current version, and the last good one."""
+
+    def __init__(self, path: Path, inputs: InputFiles) -> None:
+        self._place = Place.of(path)
+        self._layer = f"podTemplate {path}"
+        self._inputs = inputs
+        self._stamp: Stamp | None = None
+        self._version: Version | None = None
+        self.good: Version | None = None
+        self.told: Version | None = None
+
+    def current(self) -> Version:
+        """Return the version that the files hold now; the same object while they do not change."""
         try:
-            text = path.read_text("utf-8")
-        except UnicodeDecodeError:
-            raise ManifestError(layer, "", "is not UTF-8 text", "save it as UTF-8") from None
+            stamp = stamp_of(self._place.path)
         except OSError as error:
-            raise _unreadable(layer, error) from None
-        if path.suffix == ".j2":
-            raise _template_language(layer)
-        return checked_template(self._render(text, context), layer)
+            return self._missing(unreadable(self._layer, error))
+        if self._version is None or stamp != self._stamp or self._inputs_changed(self._version):
+            self._stamp = stamp
+            self._version = self._read()
+        return self._version
+
+    def _missing(self, error: ManifestError) -> Version:
+        if self._stamp is not None or self._version is None:
+            self._stamp, self._version = None, Broken(error)
+        return self._version
+
+    def _inputs_changed(self, version: Version) -> bool:
+        return version.inputs is not None and self._inputs.state() is not version.inputs
+
+    def _read(self) -> Version:
+        """Read again where the files changed meanwhile: a template must not meet the values of another version."""
+        for _ in range(READINGS):
+            try:
+                real = os.path.realpath(self._place.path)
+                file = read_file(self._place.path, self._layer)
+                self._stamp = file.stamp
+                version = self._made(file.text)
+                if (real, file.stamp) == (os.path.realpath(self._place.path), stamp_of(self._place.path)):
+                    break
+            except ManifestError as error:
+                return Broken(error)
+            except OSError as error:
+                return Broken(unreadable(self._layer, error))
+        return version
+
+    def _made(self, text: str) -> Version:
+        language = language_of(self._place, text)
+        if language is Language.PLAIN:
+            return Plain(self._place.path, self._layer, text)
+        inputs = self._inputs.state(look=True)
+        if isinstance(inputs, ManifestError):
+            return Broken(inputs, inputs)
+        try:
+            source = text_at(self._place, text, self._layer)
+            rendering = rendering_of(language, source, self._layer, inputs)
+        except ManifestError as error:
+            return Broken(error, inputs)
+        return Rendered(self._place.path, self._layer, source, rendering, inputs)
 
 
-def checked_template(text: str, layer: str) -> JsonMap:
-    """Return the Pod in a template's YAML text. Raises ManifestError."""
-    try:
-        pod = require_pod(parse_yaml(text, layer), layer)
-    except ManifestError:
-        if "{{" in text:
-            raise _template_language(layer) from None
-        raise
-    # Annotations may carry templates of other tools (Vault's agent); elsewhere `{{` was meant for us.
-    if "{{" in text and _has_braces({**pod, "metadata": {**(pod.get("metadata") or {}), "annotations": None}}):
-        raise _template_language(layer)
-    check_types(pod, layer)
-    pod = last_env_wins(without_nulls(pod))
-    require_base(pod, layer, "the template")
-    return pod
+def inputs_of(settings: ManifestSettings) -> TemplateInputs:
+    """Return what the configuration says templates are rendered with."""
+    return TemplateInputs(
+        values=settings.pod_template_values,
+        helpers=settings.pod_template_helpers,
+        release=settings.pod_template_release,
+        namespace=settings.fallback_namespace,
+    )
 
 
-def _has_braces(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_braces(item) for item in value.values())
-    if isinstance(value, list):
-        return any(map(_has_braces, value))
-    return isinstance(value, str) and "{{" in value
-
-
-def _template_language(layer: str) -> ManifestError:
-    problem = "is written in a template language ({{ ... }} or .j2); this version understands plain YAML only"
-    return ManifestError(layer, "", problem, "render it first, and name the rendered file")
-
-
-def _unreadable(layer: str, error: OSError) -> ManifestError:
-    return ManifestError(layer, "", f"cannot be read ({error.strerror})", "check the path and the file's permissions")
+def rendering_of(language: Language, source: SourceText, layer: str, inputs: Inputs) -> GoTemplate | JinjaTemplate:
+    """Return the template of a template language. Raises ManifestError for what cannot be parsed."""
+    if language is Language.JINJA:
+        return JinjaTemplate(source, layer, inputs)
+    return GoTemplate(source, layer, inputs)

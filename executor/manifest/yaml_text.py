@@ -118,4 +118,5 @@ def _marked(error: yaml.MarkedYAMLError, layer: str) -> ManifestError:
     where = f"line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
     duplicate = isinstance(error, _DuplicateKeyError)
     advice = "keep one of the two" if duplicate else "correct the YAML there"
-    return ManifestError(layer, where, " ".join((error.problem or error.context or "bad YAML").split()), advice)
+    problem = " ".join((error.problem or error.context or "bad YAML").split())
+    return ManifestError(layer, where, problem, advice, (mark.line + 1, mark.column + 1) if mark else None)

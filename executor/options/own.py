@@ -12,8 +12,6 @@ from executor.secret import Secret
 
 OWN_SECTION = "kubernetes_pod_executor"
 
-_COLLECTION_COMES_LATER = "kept pods are not collected by age or number in this version"
-
 
 @dataclass(frozen=True, slots=True)
 class OwnOptions(UpstreamOptions):
@@ -170,24 +168,23 @@ class OwnOptions(UpstreamOptions):
     pod_ttl_succeeded: float = option(
         0.0,
         Kind.SECONDS,
-        "Seconds that a pod is kept after success, where it is kept. 0: as `delete_worker_pods` says.",
+        "Seconds that a pod which did not fail is kept after its end; then it is deleted. 0: as `delete_worker_pods` "
+        "says, at once or never.",
         minimum=0,
-        effect=Effect.NOT_YET,
-        why=_COLLECTION_COMES_LATER,
+        why="Looked at every `reconcile_interval`, whichever scheduler launched the pod.",
     )
     pod_ttl_failed: float = option(
         0.0,
         Kind.SECONDS,
-        "Seconds that a failed pod is kept, where it is kept. 0: as `delete_worker_pods_on_failure` says.",
+        "Seconds that a failed pod is kept after its end; then it is deleted. 0: as `delete_worker_pods` and "
+        "`delete_worker_pods_on_failure` say. A pod failed if its container `base` ended with another code than 0, was "
+        "killed, or never started; a task that fails by its own code is no failure of its pod.",
         minimum=0,
-        effect=Effect.NOT_YET,
-        why=_COLLECTION_COMES_LATER,
     )
     pod_keep_last: int = option(
         0,
         Kind.WHOLE,
-        "How many ended pods are kept at most. 0: no limit.",
+        "How many ended pods of this deployment are kept at most: of those that the options above keep, the newest. "
+        "0: no limit.",
         minimum=0,
-        effect=Effect.NOT_YET,
-        why=_COLLECTION_COMES_LATER,
     )

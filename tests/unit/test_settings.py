@@ -253,9 +253,6 @@ def test_an_option_that_is_not_needed_stops_nothing_even_when_its_value_is_wrong
 
 NOT_YET = {
     "max_active_pods": "3",
-    "pod_ttl_succeeded": "60",
-    "pod_ttl_failed": "60",
-    "pod_keep_last": "5",
 }
 
 

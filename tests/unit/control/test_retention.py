@@ -211,6 +211,33 @@ async def test_a_kept_pod_that_somebody_else_deletes_is_no_concern():
         world.pod_of(launch).vanish()
         await world.passes(200)
         assert (world.kube.count("delete"), world.events(launch)) == (0, [])
+        assert world.machine._janitor._kept == set()
+
+
+async def test_a_kept_pod_that_somebody_else_is_deleting_is_left_to_him():
+    async with World(kube=Cluster(stop_after=None), keep=KeepPolicy(ttl_succeeded=100)) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        pod = world.runs(launch)
+        world.database.tis[launch.ti_id].state = "success"
+        pod.base_ended(0)
+        await world.passes(10)
+        pod.deleted(grace=600)
+        await world.passes(200)
+        assert (len(world.kube.pods), world.kube.count("delete")) == (1, 0)
+
+
+async def test_one_delete_for_one_pod_however_long_its_answer_takes():
+    kube = Cluster()
+    async with World(kube=kube, keep=KeepPolicy(ttl_succeeded=100)) as world:
+        await ends(world, "a", 0)
+        await world.passes(95)
+        kube.fail = lambda call: status_error(503, "Unavailable", "away") if call.verb == "delete" else None
+        await world.passes(200)
+        failed = kube.count("delete")
+        kube.fail = lambda call: None
+        await world.passes(100)
+        assert (kube.pods, kube.count("delete")) == ({}, failed + 1)
 
 
 async def test_the_end_of_the_log_of_a_kept_pod_is_saved_before_it_can_go(tmp_path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from executor.control.retention import KeepPolicy
 from executor.control.tails import FOLLOWED, HELD, TAIL_BYTES
 from executor.errors import ApiError
 from executor.model import Launch, Outcome
@@ -72,6 +75,40 @@ async def test_a_pod_that_goes_without_its_end_being_seen_leaves_its_tail(tmp_pa
         await world.passes(10)
         assert world.outcomes(launch) == [Outcome.FAILED]
     assert saved(tmp_path, launch)[-2:] == ["before", "after"]
+
+
+async def test_the_rest_of_a_stream_is_waited_for_when_the_pod_has_gone(tmp_path):
+    kube = slow_to_stop()
+    follow = kube.follow_log
+
+    async def late(*args, **kwargs):
+        async for chunk in follow(*args, **kwargs):
+            await asyncio.sleep(6)
+            yield chunk
+
+    kube.follow_log = late  # type: ignore[method-assign]
+    async with World(kube=kube, log_folder=tmp_path) as world:
+        launch, pod = await running(world)
+        pod.deleted()
+        await world.passes(1)
+        kube.writes(pod.key, "last\n")
+        pod.stopped(137)
+        await world.passes(20)
+    assert saved(tmp_path, launch)[-1] == "last"
+
+
+async def test_a_pod_that_is_still_there_is_read_before_we_delete_it(tmp_path):
+    async with World(kube=slow_to_stop(), log_folder=tmp_path) as world:
+        launch, pod = await running(world)
+        world.kube.writes(pod.key, "before\n")
+        pod.deleted()
+        await world.passes(1)
+        pod.finish(137)
+        await world.passes(10)
+        assert world.kube.count("get", "pods/log") == 1
+        assert world.machine._tails._tails == {}
+    assert saved(tmp_path, launch)[-1] == "before"
+    assert "before it was deleted" in notes(tmp_path, launch)[0]
 
 
 async def test_a_worker_that_ends_well_all_the_same_leaves_no_tail(tmp_path):
@@ -198,6 +235,23 @@ async def test_a_database_that_is_away_does_not_fill_the_memory_with_tails():
         world.database.down = False
         await world.passes(60)
         assert (world.slots, world.machine._tails._tails) == (0, {})
+
+
+@pytest.mark.parametrize("keep", [KeepPolicy(), KeepPolicy(delete_on_failure=False)])
+async def test_the_log_of_a_pod_whose_scheduler_died_before_it_could_read_it(tmp_path, keep: KeepPolicy):
+    """A pod that is kept has had its log saved by whoever kept it."""
+    kube = Cluster()
+    world = World(kube=kube, log_folder=tmp_path, keep=keep)
+    found = replace(world.plan.airflow, log_path=lambda one: f"dag/{one.task_id}/attempt={one.try_number}.log")
+    world.plan = replace(world.plan, airflow=found)
+    async with world:
+        launch = world.database.queue(world.task("a"), job=99)
+        kube.add_pod(world.pods.manifest(launch, 1))
+        kube.writes(world.pod_of(launch).running().oom().key, "last\n")
+        world.database.tis[launch.ti_id].state = "failed"
+        await world.passes(120)
+        assert len(kube.pods) == (not keep.delete_on_failure)
+    assert saved(tmp_path, launch)[1:] == (["last"] if keep.delete_on_failure else [])
 
 
 async def test_a_stream_that_never_ends_is_given_up(tmp_path):

@@ -189,18 +189,6 @@ async def test_events_oldest_first_and_empty_where_forbidden(server, api):
     assert list(await api.list_pod_events(POD)) == []
 
 
-@pytest.mark.parametrize(
-    ("limit", "text"), [(1000, "one\ntwo\nthree\n"), (10, "three\n"), (4, "ree\n"), (6, "three\n")]
-)
-async def test_log_keeps_whole_last_lines(server, api, limit, text):
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(text="one\ntwo\nthree\n")
-
-    server.answer = answer
-    assert await api.read_log("ns", "p", container="base", tail_lines=9, limit_bytes=limit) == text
-    assert server.seen[0].query == {"container": "base", "tailLines": "9"}
-
-
 async def test_connection_refused_names_host_and_port(server, open_api):
     api = await open_api(client_factory="tests.unit.kube.factories.nobody_listens")
     with pytest.raises(errors.Unreachable, match=r"list pods at 127\.0\.0\.1:1: no connection \(.*refused"):

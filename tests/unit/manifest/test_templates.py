@@ -135,20 +135,3 @@ def test_a_file_is_read_once_and_again_when_it_changed(tmp_path: Path) -> None:
 
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert container(made.build(request()).manifest)["image"] == "worker:2"
-
-
-def test_a_renderer_comes_before_the_yaml(tmp_path: Path) -> None:
-    def shout(text: str, context: Any) -> str:
-        return text.replace("IMAGE", "rendered:1")
-
-    path = tmp_path / "pod.yaml"
-    path.write_text(TEMPLATE.replace("worker:1", "IMAGE"))
-    made = PodBuilder(ManifestSettings(default_template=path), TemplateSource(shout))
-    assert container(made.build(request()).manifest)["image"] == "rendered:1"
-
-
-@pytest.mark.parametrize("path", sorted(SHIPPED_TEMPLATE.parent.glob("*.yaml")), ids=lambda path: path.name)
-def test_every_shipped_template_builds(path: Path) -> None:
-    built = PodBuilder(ManifestSettings(default_template=path), TemplateSource()).build(request())
-    assert built.warnings == ()
-    assert container(built.manifest)["image"]
