@@ -20,7 +20,7 @@ from executor.errors import ApiError, Transient
 from executor.kube.log_tail import LogTail
 from executor.kube.port import KubePort, PodRef
 from executor.model import Launch
-from executor.observe.diagnosis import BASE, base_end, base_started, disruption_of
+from executor.observe.diagnosis import BASE, base_started, disruption_of
 from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)
@@ -170,6 +170,6 @@ class Tails:
 
 
 def _is_being_ended(pod: PodView) -> bool:
-    """By others, while its worker runs. A pod that the kubelet evicted has ended when it is seen, and can be read."""
-    running = base_started(pod) and base_end(pod) is None and pod.status.phase != "Failed"
-    return running and bool(disruption_of(pod, deleted_by_us=False))
+    """By others, and its log will go with it. A pod that the kubelet evicted stays as Failed, and can be read."""
+    started = base_started(pod) and pod.status.phase != "Failed"
+    return started and bool(disruption_of(pod, deleted_by_us=False))

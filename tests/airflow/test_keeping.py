@@ -109,5 +109,6 @@ def test_what_a_drained_pod_says_until_its_end_is_saved(keeping: Deployment) -> 
     first, last = lines.index("said before"), lines.index("said after")
     assert first < last
     assert "Saved the last 2 lines" in lines[first - 1]
+    assert "while somebody else deleted it" in lines[first - 1]
     shown = keeping.airflow.api.task_log("drained", run, "work")
     assert "said after" in shown

@@ -89,9 +89,7 @@ def values_of(home: AirflowHome) -> dict[str, Any]:
         },
         "workers": {
             "serviceAccount": {"name": "default"},
-            "extraContainers": [
-                {"name": "proxy", "image": "registry.example/proxy:1", "command": ["sh", "-c", PROXY]}
-            ],
+            "extraContainers": [{"name": "proxy", "image": "registry.example/proxy:1", "command": ["sh", "-c", PROXY]}],
             "extraVolumes": [{"name": "source", "configMap": {"name": "dags"}}],
         },
     }

@@ -90,5 +90,3 @@ def _ours(deployment: Deployment, run: str) -> str | None:
     """The launch id of the waiting task, once it is one of ours."""
     name = deployment.airflow.task("waiting", run, "work").external_executor_id or ""
     return name if len(name) == 36 else None
-
-

@@ -11,9 +11,8 @@ import pytest
 
 from executor.control.retention import KeepPolicy
 from executor.control.tails import FOLLOWED, HELD, TAIL_BYTES
-from executor.errors import ApiError
 from executor.model import Launch, Outcome
-from tests.fakes.kube import Call, status_error
+from tests.fakes.kube import status_error
 from tests.fakes.kube_play import Play
 from tests.unit.control.world import Cluster, World
 
@@ -154,12 +153,19 @@ async def test_where_nothing_could_be_had_one_line_says_so(tmp_path, how: str):
 
 async def test_a_stream_that_breaks_is_opened_again_and_repeats_nothing(tmp_path):
     kube = slow_to_stop()
-    breaks = [status_error(503, "ServiceUnavailable", "the node does not answer")]
+    follow, streams = kube.follow_log, 0
 
-    def fail(call: Call) -> ApiError | None:
-        return breaks.pop() if call.verb == "follow" and breaks else None
+    async def breaks_once(*args, **kwargs):
+        nonlocal streams
+        streams += 1
+        if streams == 2:
+            raise status_error(503, "ServiceUnavailable", "the node does not answer")
+        async for chunk in follow(*args, **kwargs):
+            yield chunk
+            if streams == 1:
+                raise status_error(503, "ServiceUnavailable", "the node does not answer")
 
-    kube.fail = fail
+    kube.follow_log = breaks_once  # type: ignore[method-assign]
     async with World(kube=kube, log_folder=tmp_path) as world:
         launch, pod = await running(world)
         kube.writes(pod.key, "before\n")
@@ -168,8 +174,29 @@ async def test_a_stream_that_breaks_is_opened_again_and_repeats_nothing(tmp_path
         kube.writes(pod.key, "after\n")
         pod.stopped(137)
         await world.passes(10)
-        assert kube.count("follow", "pods/log") == 2
+        assert streams == 3
     assert saved(tmp_path, launch)[-2:] == ["before", "after"]
+    assert saved(tmp_path, launch).count("before") == 1
+
+
+async def test_a_log_that_is_empty_is_said_to_be(tmp_path):
+    async with World(kube=slow_to_stop(), log_folder=tmp_path) as world:
+        launch, pod = await running(world)
+        pod.deleted()
+        await world.passes(1)
+        pod.stopped(137)
+        await world.passes(10)
+    (note,) = notes(tmp_path, launch)
+    assert note.endswith("could not be saved: it is empty.")
+
+
+async def test_a_log_that_could_be_written_nowhere_is_not_read():
+    async with World() as world:
+        launch = world.callback()
+        await world.passes(1)
+        world.pod_of(launch).running().finish(3)
+        await world.passes(5)
+        assert (world.kube.pods, world.kube.count("get", "pods/log")) == ({}, 0)
 
 
 async def test_a_drained_node_does_not_open_a_stream_for_every_pod(tmp_path):
