@@ -55,7 +55,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --system-certs --extra provider --group test --group lint --universal --python-version 3.11 \
