@@ -90,15 +90,16 @@ class Cluster:
 class LocalCluster(Cluster):
     """``python -m executor.localcluster`` as a child process that ends with this one.
 
-    `arguments` go to its command line. Use as a context manager, or call `start` and `stop`.
+    `arguments` go to its command line; `faults` lets it have the switches that `admin` turns. Use as a context manager,
+    or call `start` and `stop`.
     """
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, faults: bool = True) -> None:
         super().__init__(directory / "kubeconfig")
         directory.mkdir(parents=True, exist_ok=True)
         self.state = directory / "state"
         self._log = directory / "localcluster.log"
-        self._arguments = arguments
+        self._arguments = (*arguments, "--faults") if faults else arguments
         self._child: Child | None = None
 
     def __enter__(self) -> LocalCluster:

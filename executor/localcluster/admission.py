@@ -1,38 +1,56 @@
-"""What a real cluster adds to or refuses from a pod before it is stored: service account, priority, quota.
+"""What a real cluster adds to or refuses from a pod before it is stored: limits, service account, priority.
 
-Sources: ``plugin/pkg/admission/serviceaccount``, ``.../priority``, ``.../runtimeclass``,
-``apiserver/pkg/admission/plugin/resourcequota``. Excluded: PriorityClass and RuntimeClass objects; there are only the
-two priority classes that every cluster has, and no runtime class.
+Sources: ``plugin/pkg/admission/serviceaccount``, ``.../priority``, ``.../runtimeclass``. Excluded: runtime classes; a
+pod that names one is refused.
 """
 
 from __future__ import annotations
 
 from executor.localcluster import status
-from executor.localcluster.resources import PODS, SERVICE_ACCOUNTS
+from executor.localcluster.limit_ranges import apply_defaults
+from executor.localcluster.resources import PODS, PRIORITY_CLASSES, SERVICE_ACCOUNTS
 from executor.localcluster.stamps import generate_name
 from executor.localcluster.store import Store
 from executor.localcluster.types import Json
 
 TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607
-_PRIORITIES = {"": 0, "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
 def admit_pod(store: Store, pod: Json) -> None:
     """Change or refuse (403) a new pod, in the order of a real server's plugins."""
+    apply_defaults(store, pod)
     add_service_account(store, pod)
-    _set_priority(pod)
+    _set_priority(store, pod)
     if runtime := pod["spec"].get("runtimeClassName"):
         raise status.forbidden(PODS, pod["metadata"]["name"], f'pod rejected: RuntimeClass "{runtime}" not found')
 
 
-def _set_priority(pod: Json) -> None:
-    """The number that the class stands for; nobody may give another one."""
-    spec, name = pod["spec"], pod["metadata"]["name"]
-    wanted = spec.get("priorityClassName") or ""
-    if wanted not in _PRIORITIES:
+def _default_class(store: Store) -> Json:
+    """The class of pods that name none: the one marked as default (of several, the lowest), else a class of 0."""
+    classes = (stored.object for stored in store.in_namespace(PRIORITY_CLASSES, ""))
+    marked = [one for one in classes if one.get("globalDefault")]
+    return min(marked, key=lambda one: int(one["value"]), default={"value": 0})
+
+
+def _class_of(store: Store, pod: Json) -> Json:
+    """The class a pod names; raises a 403 when there is none of that name."""
+    wanted = pod["spec"].get("priorityClassName") or ""
+    found = store.find(PRIORITY_CLASSES, ("", wanted))
+    if found is None and wanted:
+        name = pod["metadata"]["name"]
         raise status.forbidden(PODS, name, f"no PriorityClass with name {wanted} was found")
-    priority = _PRIORITIES[wanted]
+    return found.object if found else _default_class(store)
+
+
+def _set_priority(store: Store, pod: Json) -> None:
+    """The number and the policy that the class stands for; nobody may give another number."""
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    chosen = _class_of(store, pod)
+    priority = chosen["value"]
+    if "metadata" in chosen:
+        spec["priorityClassName"] = chosen["metadata"]["name"]
+        spec["preemptionPolicy"] = chosen.get("preemptionPolicy", "PreemptLowerPriority")
     if spec.setdefault("priority", priority) != priority:
         why = (
             f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "

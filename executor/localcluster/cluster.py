@@ -5,28 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from executor.localcluster.authorization import AllowAll, Authorizer
+from executor.localcluster.bootstrap import furnish
 from executor.localcluster.faults import Faults
+from executor.localcluster.rbac import Rbac
 from executor.localcluster.registry import Registry
-from executor.localcluster.resources import NAMESPACES
 from executor.localcluster.store import Store
-
-FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+from executor.localcluster.tokens import Keys, Tokens, new_keys
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One cluster: its objects, the rules of writing them, the faults switched on, and the folder of pods' files."""
+    """One cluster: its objects, the rules of writing them, who may do what, the faults switched on, pods' files."""
 
     store: Store
     registry: Registry
+    authorizer: Authorizer
+    tokens: Tokens
     faults: Faults
     state_dir: Path
 
 
-def new_cluster(state_dir: Path, faults: Faults, history: int = 20_000, authority: str = "") -> Cluster:
-    """A cluster with what every cluster has from its start; ``authority`` is PEM text for ``kube-root-ca.crt``."""
-    store = Store(history)
+def new_cluster(
+    state_dir: Path,
+    faults: Faults,
+    *,
+    store: Store | None = None,
+    authority: str = "",
+    keys: Keys | None = None,
+    rbac: bool = False,
+) -> Cluster:
+    """A cluster with what every cluster has from its start.
+
+    ``store`` may have objects already (read from disk); ``authority`` is PEM text for ``kube-root-ca.crt``; with
+    ``rbac`` roles decide what users may do, else everybody with a token may do everything.
+    """
+    store = store or Store()
     registry = Registry(store, authority)
-    for name in FIRST_NAMESPACES:
-        registry.create(NAMESPACES, "", {"metadata": {"name": name}})
-    return Cluster(store, registry, faults, state_dir)
+    furnish(registry)
+    authorizer: Authorizer = Rbac(store) if rbac else AllowAll()
+    return Cluster(store, registry, authorizer, Tokens(store, keys or new_keys()), faults, state_dir)

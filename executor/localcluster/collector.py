@@ -7,18 +7,14 @@ Sources: Kubernetes pages "Garbage Collection" and "Namespaces".
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
+from executor.localcluster.passes import Passes
 from executor.localcluster.registry import DeleteOptions, Registry
 from executor.localcluster.resources import EVENTS, NAMESPACES, RESOURCES, Resource
 from executor.localcluster.store import Change, Key, Stored
 
-log = logging.getLogger(__name__)
-
-_DELAY_SECONDS = 0.2
 EVENTS_LIMIT = 10_000
 
 
@@ -31,19 +27,14 @@ class Collector:
         self.store = registry.store
         self._orphans: set[tuple[Resource, Key]] = set()
         self._namespaces: set[str] = set()
-        self._wake = asyncio.Event()
+        self._passes = Passes("collector", self.collect)
         self.store.listeners.append(self.notice)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Collect in the background while the context is open."""
-        task = asyncio.create_task(self._run(), name="collector")
-        try:
+        async with self._passes.running():
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     def notice(self, resource: Resource, change: Change) -> None:
         """A change happened: remember whom it may leave behind."""
@@ -54,7 +45,7 @@ class Collector:
         else:
             self._notice_kept(resource, stored)
         if self._orphans or self._namespaces or self._has_too_many_events():
-            self._wake.set()
+            self._passes.wake()
 
     def _notice_kept(self, resource: Resource, stored: Stored) -> None:
         if stored.owners:
@@ -69,16 +60,6 @@ class Collector:
         found = self.store.find(NAMESPACES, ("", namespace)) if namespace else None
         if found and found.terminating:
             self._namespaces.add(namespace)
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            await asyncio.sleep(_DELAY_SECONDS)
-            self._wake.clear()
-            try:
-                self.collect()
-            except Exception:
-                log.exception("collecting objects without owners failed; it goes on with the next change")
 
     def collect(self) -> None:
         """One pass over everything noticed so far."""

@@ -42,12 +42,21 @@ _SUBRESOURCES: dict[str, tuple[str, list[str]]] = {
     "log": ("", ["get"]),
     "binding": ("Binding", ["create"]),
     "eviction": ("Eviction", ["create"]),
+    "exec": ("PodExecOptions", ["create", "get"]),
+    "attach": ("PodAttachOptions", ["create", "get"]),
+    "token": ("TokenRequest", ["create"]),
+}
+
+
+_GROUPS: dict[str, Json] = {
+    "eviction": {"group": "policy", "version": "v1"},
+    "token": {"group": "authentication.k8s.io", "version": "v1"},
 }
 
 
 def _subresource_entry(resource: Resource, name: str) -> Json:
     kind, verbs = _SUBRESOURCES[name]
-    return {
+    return _GROUPS.get(name, {}) | {
         "name": f"{resource.plural}/{name}",
         "singularName": "",
         "namespaced": resource.namespaced,

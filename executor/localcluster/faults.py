@@ -6,19 +6,21 @@ All state is plain and belongs to the event loop's thread. Excluded: what the an
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
-from executor.localcluster import status
+from executor.localcluster.authorization import refusal
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.status import ApiError
 
-USER = "local"
+Effect = Literal["status", "latency", "drop-request", "drop-answer", "cut-watch", "freeze-watch"]
 _LOOK_SECONDS = 0.1
 _REASONS = {
     400: "BadRequest",
@@ -35,28 +37,66 @@ _REASONS = {
 }
 
 
-class Failure(msgspec.Struct, forbid_unknown_fields=True):
-    """What happens to the next ``count`` requests of a verb and resource, in one namespace or in all.
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """What happens to requests of a verb and resource (``*`` for any), in one namespace or in all.
 
-    They are answered with ``status``, or, when ``lost``, carried out and their answer never arrives.
+    ``probability`` 0..1 for each of them; at most ``count`` of them, without end when ``None``. ``seconds`` is the
+    delay, or the time until a watch is cut, or that it is frozen; ``retry_after`` goes into that header, in seconds.
     """
 
-    verb: str
-    resource: str
-    status: int = 500
-    count: int = 1
+    effect: Effect = "status"
+    verb: str = "*"
+    resource: str = "*"
     namespace: str = ""
+    probability: float = 1.0
+    count: int | None = None
+    status: int = 500
     message: str = ""
     reason: str = ""
-    lost: bool = False
+    retry_after: int | None = None
+    seconds: float = 0.0
 
     def matches(self, info: RequestInfo) -> bool:
+        pairs = ((self.verb, info.verb), (self.resource, info.attribute))
+        asked = all(wanted in ("*", found) for wanted, found in pairs)
         same_place = not self.namespace or self.namespace == info.namespace
-        return self.count > 0 and same_place and (self.verb, self.resource) == (info.verb, info.attribute)
+        about_watches = self.effect in ("cut-watch", "freeze-watch")
+        return asked and same_place and self.count != 0 and (not about_watches or info.verb == "watch")
+
+    def spend(self) -> None:
+        """It has happened once more."""
+        if self.count is not None:
+            self.count -= 1
 
     def error(self) -> ApiError:
         reason = self.reason or _REASONS.get(self.status, "InternalError")
-        return ApiError(self.status, reason, self.message or f"failed on purpose with {self.status}")
+        message = self.message or f"failed on purpose with {self.status}"
+        return ApiError(self.status, reason, message, retry_after=self.retry_after)
+
+
+@dataclass(slots=True)
+class Mishap:
+    """What befalls one request: seconds of delay, a refusal, a lost connection; for watches, when they fall silent."""
+
+    delay: float = 0.0
+    error: ApiError | None = None
+    drop_request: bool = False
+    drop_answer: bool = False
+    cut_after: float | None = None
+    frozen: float = 0.0
+
+    def suffer(self, fault: Fault) -> None:
+        if fault.effect == "status":
+            self.error = self.error or fault.error()
+        elif fault.effect == "latency":
+            self.delay += fault.seconds
+        elif fault.effect == "cut-watch":
+            self.cut_after = fault.seconds
+        elif fault.effect == "freeze-watch":
+            self.frozen = max(self.frozen, fault.seconds)
+        else:
+            self.drop_request = self.drop_request or fault.effect == "drop-request"
+            self.drop_answer = True
 
 
 @dataclass(slots=True)
@@ -65,41 +105,59 @@ class Faults:
 
     latency: float = 0.0
     forbidden: set[str] = field(default_factory=set)
-    failures: list[Failure] = field(default_factory=list)
-    watches: set[asyncio.Transport] = field(default_factory=set)
+    rules: list[Fault] = field(default_factory=list)
+    watches: dict[asyncio.Transport, RequestInfo] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
     unreachable_until: float = 0.0
     hang: bool = False
     frozen_until: float = 0.0
+    dice: random.Random = field(default_factory=random.Random)
 
-    def check(self, info: RequestInfo) -> bool:
-        """Count the request and raise the refusal that is due for it; returns whether its answer is to be lost."""
+    def strike(self, info: RequestInfo) -> Mishap:
+        """Count the request and say what happens to it; raises the 403 of a closed namespace."""
         self.requests[f"{info.verb} {info.attribute}"] += 1
         namespace = info.name if info.resource.plural == "namespaces" else info.namespace
         if namespace in self.forbidden:
-            raise status.forbidden(info.resource, info.name, forbidden_sentence(info, namespace))
-        for failure in self.failures:
-            if failure.matches(info):
-                failure.count -= 1
-                if failure.lost:
-                    return True
-                raise failure.error()
-        return False
+            raise refusal(info, namespace)
+        mishap = Mishap()
+        for fault in self.rules:
+            if fault.matches(info) and (fault.probability >= 1 or self.dice.random() < fault.probability):
+                fault.spend()
+                mishap.suffer(fault)
+                if mishap.error or mishap.drop_answer:
+                    break
+        return mishap
+
+    def reset(self) -> None:
+        """No fault any more, counters at zero."""
+        self.latency = self.unreachable_until = self.frozen_until = 0.0
+        self.forbidden.clear()
+        self.rules.clear()
+        self.requests.clear()
 
     @contextmanager
-    def cuttable(self, transport: asyncio.Transport | None) -> Iterator[None]:
-        """Let the switches cut this connection while the context is open."""
+    def watching(self, transport: asyncio.Transport | None, info: RequestInfo, mishap: Mishap) -> Iterator[None]:
+        """Let the switches cut this watch's connection while the context is open."""
         if transport is None:
             raise ConnectionResetError("the client left before its watch began")
-        self.watches.add(transport)
+        self.watches[transport] = info
+        timer = None
+        if mishap.cut_after is not None:
+            timer = asyncio.get_running_loop().call_later(mishap.cut_after, transport.abort)
         try:
             yield
         finally:
-            self.watches.discard(transport)
+            self.watches.pop(transport, None)
+            if timer is not None:
+                timer.cancel()
 
-    def drop_watches(self) -> int:
-        """Cut every open watch as a broken network does; returns how many there were."""
-        dropped = list(self.watches)
+    def drop_watches(self, which: Fault | None = None) -> int:
+        """Cut open watches as a broken network does, all or those that ``which`` means; returns how many."""
+        dropped = [
+            transport
+            for transport, info in self.watches.items()
+            if which is None or (which.matches(info) and self.dice.random() < which.probability)
+        ]
         for transport in dropped:
             transport.abort()
         return len(dropped)
@@ -110,9 +168,12 @@ class Faults:
         if not hang:
             self.drop_watches()
 
-    async def thaw(self) -> None:
-        """Wait while watches are frozen: their connections are open and say nothing."""
-        while (left := self.frozen_until - time.monotonic()) > 0:  # noqa: ASYNC110, a reset may end it early
+    async def thaw(self, until: float = 0.0) -> None:
+        """Wait while watches are frozen, all or (``until``, a monotonic time) this one: they are open and say nothing.
+
+        A reset ends it early.
+        """
+        while (left := max(self.frozen_until, until if self.rules else 0.0) - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(left, _LOOK_SECONDS))
 
     async def reachable(self) -> bool:
@@ -123,9 +184,3 @@ class Faults:
         if self.hang:
             await asyncio.sleep(left)
         return False
-
-
-def forbidden_sentence(info: RequestInfo, namespace: str) -> str:
-    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    what = f'resource "{info.attribute}" in API group "{info.resource.group}"'
-    return f'User "{USER}" cannot {info.verb} {what} {where}'

@@ -32,6 +32,9 @@ class Options:
     plain_http: bool = False
     with_parent: bool = False
     history: int = 20_000
+    rbac: bool = False
+    faults: bool = False
+    data: Path | None = None
 
 
 def machine_node() -> NodeOption:
@@ -69,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, help="folder for logs and volumes of pods; default: a temporary one")
     parser.add_argument("--forbid", action="append", default=[], metavar="NAMESPACE", help="answer 403 there")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="delay of each answer, milliseconds")
+    parser.add_argument(
+        "--rbac", action="store_true", help="roles decide; without it whoever has a token may do everything"
+    )
+    parser.add_argument(
+        "--faults", action="store_true", help="switches that make the server misbehave, under /localcluster/"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder that keeps the objects over a restart")
     parser.add_argument("--plain-http", action="store_true", help="no TLS")
     parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends")
     parser.add_argument(
@@ -95,4 +105,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         plain_http=given.plain_http,
         with_parent=given.with_parent,
         history=given.history,
+        rbac=given.rbac,
+        faults=given.faults,
+        data=given.data,
     )

@@ -1,30 +1,24 @@
 """``pods/log``: the files that the node agent writes, served as the kubelet serves them.
 
-Files: ``<state>/pods/<uid>/<container>/<restartCount>.log`` in CRI format, one ``<time> <stream> <F|P> <text>`` a line,
-``P`` for a part of a line. Sources: ``pkg/registry/core/pod/strategy.go`` (which container), kubelet
-``kuberuntime/logs/logs.go`` (what of the file).
+Sources: ``pkg/registry/core/pod/strategy.go`` (which container), kubelet ``kuberuntime/logs/logs.go`` (what of it).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from aiohttp import web
 
 from executor.localcluster.cluster import Cluster
+from executor.localcluster.log_files import LogPlace, line_batches
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.resources import PODS
 from executor.localcluster.stamps import utc_now
 from executor.localcluster.status import FieldError, bad_request, invalid
 from executor.localcluster.types import Json
-
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +33,28 @@ class LogOptions:
     previous: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlace:
-    """One container's folder of logs, and the pod it belongs to (an API key and a uid)."""
-
-    cluster: Cluster
-    key: tuple[str, str]
-    uid: str
-    container: str
-
-    @property
-    def folder(self) -> Path:
-        return self.cluster.state_dir / "pods" / self.uid / self.container
-
-    def status(self) -> Json | None:
-        """The container's status now; ``None`` when the pod is gone or says nothing about it."""
-        stored = self.cluster.store.find(PODS, self.key)
-        if stored is None or stored.uid != self.uid:
-            return None
-        return container_status(stored.object, self.container)
-
-    def files(self) -> list[Path]:
-        """Logs of all runs of the container, oldest first."""
-        return sorted(self.folder.glob("*.log"), key=lambda path: int(path.stem))
-
-
 async def serve(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     """Answer with text. Raises 404 (no such pod), 400 (which container, not started yet), 422 (bad options)."""
     pod = cluster.store.get(PODS, (info.namespace, info.name)).object
     options = read_options(info)
     container = choose_container(pod, info.query.get("container", ""))
-    answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
     if not pod["spec"].get("nodeName"):
-        await answer.prepare(request)
-        return answer
-    place = LogPlace(cluster, (info.namespace, info.name), pod["metadata"]["uid"], container)
+        return web.Response(status=204)
+    answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    place = place_of(cluster, pod, container)
     path = _file(place, info.name, options.previous)
     await answer.prepare(request)
     async for piece in _pieces(place, path, options):
         await answer.write(piece)
     await answer.write_eof()
     return answer
+
+
+def place_of(cluster: Cluster, pod: Json, container: str) -> LogPlace:
+    """Where the logs of a pod's container are."""
+    metadata = pod["metadata"]
+    key = (metadata["namespace"], metadata["name"])
+    return LogPlace(cluster.store, cluster.state_dir, key, metadata["uid"], container)
 
 
 def read_options(info: RequestInfo) -> LogOptions:
@@ -131,16 +106,6 @@ def choose_container(pod: Json, asked: str) -> str:
     raise bad_request(f"a container name must be specified for pod {name}, {choice}")
 
 
-def container_status(pod: Json, container: str) -> Json | None:
-    status = pod.get("status") or {}
-    for statuses in ("containerStatuses", "initContainerStatuses"):
-        for entry in status.get(statuses) or ():
-            if entry.get("name") == container:
-                found: Json = entry
-                return found
-    return None
-
-
 def _file(place: LogPlace, pod_name: str, previous: bool) -> Path:
     """The file to read; raises a 400 when the container has not run (once more)."""
     files = place.files()
@@ -153,19 +118,23 @@ def _file(place: LogPlace, pod_name: str, previous: bool) -> Path:
 
 def _unwritten(place: LogPlace, pod_name: str) -> Path:
     """The file of a container that ran and wrote nothing so far; raises a 400 when it has not run."""
-    status = place.status() or {}
-    state = status.get("state") or {}
+    state = place.state()
     if "terminated" in state or "running" in state:
-        return place.folder / f"{status.get('restartCount', 0)}.log"
+        return current_file(place)
     reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
     raise bad_request(f'container "{place.container}" in pod "{pod_name}" is waiting to start: {reason}')
+
+
+def current_file(place: LogPlace) -> Path:
+    """The log of the container's present run."""
+    return place.folder / f"{(place.status() or {}).get('restartCount', 0)}.log"
 
 
 async def _pieces(place: LogPlace, path: Path, options: LogOptions) -> AsyncIterator[bytes]:
     """The text of the log, in pieces, no longer than the limit."""
     left = options.limit
     printer = _Printer(options)
-    async for lines in _line_batches(place, path, options):
+    async for lines in line_batches(place, path, options.tail, options.follow):
         piece = printer.text(lines)
         if left is not None:
             piece = piece[:left]
@@ -174,36 +143,6 @@ async def _pieces(place: LogPlace, path: Path, options: LogOptions) -> AsyncIter
             yield piece
         if left == 0:
             return
-
-
-async def _line_batches(place: LogPlace, path: Path, options: LogOptions) -> AsyncIterator[Iterable[bytes]]:
-    """Whole lines of the file, first what is there (or its tail), then, when following, what comes."""
-    while (file := _open(path)) is None:
-        if not options.follow or _ended(place, path):
-            return
-        await asyncio.sleep(_POLL_SECONDS)
-    with file:
-        if options.tail is not None:
-            yield deque(file, maxlen=options.tail)
-        rest, ended = b"", False
-        while not ended:
-            ended = not options.follow or _ended(place, path)
-            *lines, rest = (rest + file.read()).split(b"\n")
-            yield (line + b"\n" for line in lines)
-            await asyncio.sleep(0 if ended else _POLL_SECONDS)
-
-
-def _open(path: Path) -> BinaryIO | None:
-    return path.open("rb") if path.exists() else None
-
-
-def _ended(place: LogPlace, path: Path) -> bool:
-    """Whether nothing can be added to the file any more: its run is over, or the pod is gone."""
-    status = place.status()
-    if status is None:
-        return place.cluster.store.find(PODS, place.key) is None or not place.folder.exists()
-    over = int(status.get("restartCount", 0)) > int(path.stem)
-    return over or "terminated" in (status.get("state") or {})
 
 
 class _Printer:

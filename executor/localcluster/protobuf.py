@@ -23,7 +23,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 class Field:
     """One field: its JSON name and its kind; ``many`` for lists, ``keyed`` for maps from text.
 
-    Kinds are ``string``, ``bytes``, ``int``, ``bool``, ``quantity``, or the name of a message.
+    Kinds are ``string``, ``bytes``, ``int``, ``bool``, ``quantity``, ``int-or-string``, or the name of a message.
     """
 
     name: str
@@ -86,6 +86,15 @@ _MESSAGES: dict[str, Message] = {
         for number, name in enumerate(("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs"), 1)
     },
     "RoleBinding": {1: _OBJECT, 2: Field("subjects", "Subject", many=True), 3: Field("roleRef", "RoleRef")},
+    "ClusterRole": {
+        1: _OBJECT,
+        2: Field("rules", "PolicyRule", many=True),
+        3: Field("aggregationRule", "AggregationRule"),
+    },
+    "AggregationRule": {1: Field("clusterRoleSelectors", "LabelSelector", many=True)},
+    "LabelSelector": {1: Field("matchLabels", keyed=True), 2: Field("matchExpressions", "Requirement", many=True)},
+    "Requirement": {1: Field("key"), 2: Field("operator"), 3: Field("values", many=True)},
+    "ClusterRoleBinding": {1: _OBJECT, 2: Field("subjects", "Subject", many=True), 3: Field("roleRef", "RoleRef")},
     "Subject": _strings("kind", "apiGroup", "name", "namespace"),
     "RoleRef": _strings("apiGroup", "kind", "name"),
     "PriorityClass": {
@@ -100,6 +109,33 @@ _MESSAGES: dict[str, Message] = {
         1: Field("resourceAttributes", "ResourceAttributes"),
         2: Field("nonResourceAttributes", "NonResourceAttributes"),
     },
+    "SubjectAccessReview": {1: _OBJECT, 2: Field("spec", "SubjectAccessReviewSpec")},
+    "LocalSubjectAccessReview": {1: _OBJECT, 2: Field("spec", "SubjectAccessReviewSpec")},
+    "SubjectAccessReviewSpec": {
+        1: Field("resourceAttributes", "ResourceAttributes"),
+        2: Field("nonResourceAttributes", "NonResourceAttributes"),
+        3: Field("user"),
+        4: Field("groups", many=True),
+        6: Field("uid"),
+    },
+    "SelfSubjectRulesReview": {1: _OBJECT, 2: Field("spec", "SelfSubjectRulesReviewSpec")},
+    "SelfSubjectRulesReviewSpec": _strings("namespace"),
+    "SelfSubjectReview": {1: _OBJECT},
+    "TokenRequest": {1: _OBJECT, 2: Field("spec", "TokenRequestSpec")},
+    "TokenRequestSpec": {
+        1: Field("audiences", many=True),
+        3: Field("boundObjectRef", "BoundObjectReference"),
+        4: Field("expirationSeconds", "int"),
+    },
+    "BoundObjectReference": _strings("kind", "apiVersion", "name", "uid"),
+    "PodDisruptionBudget": {1: _OBJECT, 2: Field("spec", "PodDisruptionBudgetSpec")},
+    "PodDisruptionBudgetSpec": {
+        1: Field("minAvailable", "int-or-string"),
+        2: Field("selector", "LabelSelector"),
+        3: Field("maxUnavailable", "int-or-string"),
+        4: Field("unhealthyPodEvictionPolicy"),
+    },
+    "IntOrString": {1: Field("type", "int"), 2: Field("intVal", "int"), 3: Field("strVal")},
     "ResourceAttributes": _strings("namespace", "verb", "group", "version", "resource", "subresource", "name"),
     "NonResourceAttributes": _strings("path", "verb"),
     "Eviction": {1: _OBJECT, 2: Field("deleteOptions", "DeleteOptions")},
@@ -198,6 +234,9 @@ def _value(kind: str, part: int | bytes) -> object:
         return base64.b64encode(part).decode()
     if kind == "quantity":
         return _message("Quantity", part).get("string", "0")
+    if kind == "int-or-string":
+        either = _message("IntOrString", part)
+        return either.get("strVal", "") if either.get("type") else either.get("intVal", 0)
     return _message(kind, part)
 
 

@@ -1,76 +1,81 @@
-"""Resource quotas: what pods of a namespace may use together.
+"""Resource quotas: what the objects of a namespace may use together.
 
-Usage is counted when a pod comes, from the pods that are there: no counter can drift. Sources: Kubernetes page
-"Resource Quotas"; ``pkg/quota/v1/evaluator/core/pods.go``. Excluded: scopes, the status of a quota, and quotas on other
-kinds than pods.
+Sources: Kubernetes page "Resource Quotas"; ``apiserver/pkg/admission/plugin/resourcequota/controller.go``. Excluded:
+the scopes ``CrossNamespacePodAffinity`` and ``VolumeAttributesClass``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 
 from executor.localcluster import status
 from executor.localcluster.quantity import canonical, format_quantity, parse_quantity
-from executor.localcluster.resources import PODS, RESOURCE_QUOTAS
+from executor.localcluster.resources import PODS, RESOURCE_QUOTAS, Resource
 from executor.localcluster.store import Store
 from executor.localcluster.types import Json
+from executor.localcluster.usage import Meter, Scopes, Usage, add, container_amounts, scopes_of, usage_of
 
-Usage = dict[str, Decimal]
-_SHORT = {"cpu": "requests.cpu", "memory": "requests.memory", "count/pods": "pods"}
-
-
-def pod_requirements(spec: Json, kind: str) -> Usage:
-    """Sum over containers and sidecars of ``requests`` or ``limits``; a larger init container counts instead."""
-    running: Counter[str] = Counter()
-    peak: Usage = {}
-    for container in spec.get("initContainers") or ():
-        amounts = _amounts(container, kind)
-        if container.get("restartPolicy") == "Always":
-            running.update(amounts)
-            amounts = {}
-        for name in {*amounts, *running}:
-            peak[name] = max(peak.get(name, Decimal(0)), amounts.get(name, Decimal(0)) + running[name])
-    for container in spec.get("containers") or ():
-        running.update(_amounts(container, kind))
-    return {name: max(peak.get(name, Decimal(0)), Decimal(running[name])) for name in {*peak, *running}}
+_ZERO = Decimal(0)
+_SHORT = {"cpu": "requests.cpu", "memory": "requests.memory", "ephemeral-storage": "requests.ephemeral-storage"}
 
 
-def _amounts(container: Json, kind: str) -> Usage:
-    amounts = (container.get("resources") or {}).get(kind) or {}
-    return {name: parse_quantity(text) for name, text in amounts.items()}
-
-
-def pod_usage(pod: Json) -> Usage:
-    """What one pod counts for: nothing once it has ended."""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return {}
-    usage = {"pods": Decimal(1)}
-    for kind in ("requests", "limits"):
-        usage |= {f"{kind}.{name}": amount for name, amount in pod_requirements(pod["spec"], kind).items()}
-    return usage
-
-
-def charge_pod(store: Store, pod: Json) -> None:
-    """Refuse a pod that would exceed a quota of its namespace (403), or that says too little to be counted."""
-    namespace = pod["metadata"]["namespace"]
-    quotas = list(store.in_namespace(RESOURCE_QUOTAS, namespace))
-    if not quotas:
+def charge(store: Store, meter: Meter, resource: Resource, obj: Json) -> None:
+    """Refuse an object that would exceed a quota of its namespace (403), or that says too little to be counted."""
+    namespace = obj["metadata"].get("namespace", "")
+    if not meter.measures(namespace):
         return
-    used: Counter[str] = Counter()
-    for stored in store.in_namespace(PODS, namespace):
-        used.update(pod_usage(stored.object))
-    for quota in quotas:
-        _check(quota.object, pod, used)
+    groups = meter.groups(namespace)
+    wanted, scopes = usage_of(resource, obj), scopes_of(resource, obj)
+    for stored in sorted(store.in_namespace(RESOURCE_QUOTAS, namespace), key=lambda one: one.key):
+        quota = stored.object
+        if _is_about(quota.get("spec") or {}, scopes):
+            _check(quota, resource, obj, wanted, _used(quota, groups))
 
 
-def _check(quota: Json, pod: Json, used: Counter[str]) -> None:
+def status_of(quota: Json, meter: Meter) -> Json:
+    """The status that a quota has to have now."""
     hard: dict[str, str] = (quota.get("spec") or {}).get("hard") or {}
-    wanted, name, quota_name = pod_usage(pod), pod["metadata"]["name"], quota["metadata"]["name"]
-    if missing := _unsaid(pod["spec"], hard):
-        raise status.forbidden(PODS, name, f"failed quota: {quota_name}: must specify {'; '.join(missing)}")
-    if over := sorted(resource for resource in hard if _is_over(resource, hard[resource], wanted, used)):
-        raise status.forbidden(PODS, name, _exceeded(quota_name, over, hard, wanted, used))
+    used = _used(quota, meter.groups(quota["metadata"]["namespace"]))
+    amounts = {name: format_quantity(used.get(_full(name), _ZERO), limit) for name, limit in hard.items()}
+    return {"hard": dict(hard), "used": amounts}
+
+
+def _used(quota: Json, groups: Iterable[tuple[Scopes, Usage]]) -> Usage:
+    total: dict[str, Decimal] = {}
+    for scopes, usage in groups:
+        if _is_about(quota.get("spec") or {}, scopes):
+            add(total, usage)
+    return total
+
+
+def _is_about(spec: Json, scopes: Scopes) -> bool:
+    """Whether a quota counts objects that are in these scopes."""
+    if not all(scope in scopes for scope in spec.get("scopes") or ()):
+        return False
+    expressions = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+    return all(_holds(expression, scopes) for expression in expressions)
+
+
+def _holds(expression: Json, scopes: Scopes) -> bool:
+    scope, operator = expression.get("scopeName", ""), expression.get("operator")
+    if operator in ("Exists", "DoesNotExist"):
+        return (scope in scopes) is (operator == "Exists")
+    within = any(f"{scope}={value}" in scopes for value in expression.get("values") or ())
+    return within if operator == "In" else scope in scopes and not within
+
+
+def _full(name: str) -> str:
+    return _SHORT.get(name, name)
+
+
+def _check(quota: Json, resource: Resource, obj: Json, wanted: Usage, used: Usage) -> None:
+    hard: dict[str, str] = (quota.get("spec") or {}).get("hard") or {}
+    name, quota_name = obj["metadata"]["name"], quota["metadata"]["name"]
+    if resource is PODS and (missing := _unsaid(obj["spec"], hard)):
+        raise status.forbidden(resource, name, f"failed quota: {quota_name}: must specify {'; '.join(missing)}")
+    if over := sorted(one for one in hard if _is_over(one, hard[one], wanted, used)):
+        raise status.forbidden(resource, name, _exceeded(quota_name, over, hard, wanted, used))
 
 
 def _unsaid(spec: Json, hard: dict[str, str]) -> list[str]:
@@ -78,27 +83,25 @@ def _unsaid(spec: Json, hard: dict[str, str]) -> list[str]:
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     unsaid = []
     for resource in sorted(filter(_must_be_said, hard)):
-        kind, _, amount = _must_be_said(resource).partition(".")
-        names = sorted(one["name"] for one in containers if amount not in _amounts(one, kind))
+        kind, _, amount = _full(resource).partition(".")
+        names = sorted(one["name"] for one in containers if amount not in container_amounts(one, kind))
         unsaid += [f"{resource} for: {','.join(names)}"] if names else []
     return unsaid
 
 
-def _must_be_said(resource: str) -> str:
-    """The amount that a pod has to name under such a quota; empty when there is none to name."""
-    full = _SHORT.get(resource, resource)
-    return full if full.startswith(("requests.", "limits.")) else ""
+def _must_be_said(resource: str) -> bool:
+    return _full(resource).startswith(("requests.", "limits.")) and resource != "requests.storage"
 
 
-def _is_over(resource: str, limit: str, wanted: Usage, used: Counter[str]) -> bool:
-    full = _SHORT.get(resource, resource)
-    return full in wanted and used[full] + wanted[full] > parse_quantity(limit)
+def _is_over(resource: str, limit: str, wanted: Usage, used: Usage) -> bool:
+    full = _full(resource)
+    return full in wanted and used.get(full, _ZERO) + wanted[full] > parse_quantity(limit)
 
 
-def _exceeded(quota: str, over: list[str], hard: dict[str, str], wanted: Usage, used: Counter[str]) -> str:
-    def amounts(values: dict[str, Decimal] | Counter[str]) -> str:
-        pairs = ((r, Decimal(values[_SHORT.get(r, r)])) for r in over)
-        return ",".join(f"{r}={format_quantity(amount, hard[r])}" for r, amount in pairs)
+def _exceeded(quota: str, over: list[str], hard: dict[str, str], wanted: Usage, used: Usage) -> str:
+    def amounts(values: Usage) -> str:
+        pairs = ((name, Decimal(values.get(_full(name), 0))) for name in over)
+        return ",".join(f"{name}={format_quantity(amount, hard[name])}" for name, amount in pairs)
 
-    limited = ",".join(f"{resource}={canonical(hard[resource])}" for resource in over)
+    limited = ",".join(f"{name}={canonical(hard[name])}" for name in over)
     return f"exceeded quota: {quota}, requested: {amounts(wanted)}, used: {amounts(used)}, limited: {limited}"

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from executor.localcluster import status
+from executor.localcluster.quota import charge
 from executor.localcluster.resources import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Resource
 from executor.localcluster.stamps import generate_name, read_timestamp, timestamp, utc_now
 from executor.localcluster.store import Key, Store, Stored, stored_form
 from executor.localcluster.strategies import strategy_for
 from executor.localcluster.types import Json
+from executor.localcluster.usage import Meter
 from executor.localcluster.validation.metadata import validate_patched_uid
 
 
@@ -49,6 +51,7 @@ class Registry:
         self.store = store
         self.authority = authority
         self.now = now
+        self.meter = Meter(store)
 
     def create(self, resource: Resource, namespace: str, obj: Json, dry_run: bool = False) -> Stored:
         """Keep a new object. ``obj`` is taken over: the caller must not use it afterwards."""
@@ -60,7 +63,9 @@ class Registry:
         self._require_namespace(resource, namespace, obj["metadata"]["name"])
         strategy.admit(self.store, obj)
         self._refuse(resource, obj, strategy.validate(obj))
-        strategy.charge(self.store, obj)
+        strategy.check(self.store, obj)
+        if resource.namespaced:
+            charge(self.store, self.meter, resource, obj)
         if dry_run:
             return self._rehearse_create(resource, obj)
         stored = self.store.create(resource, obj)
@@ -130,7 +135,7 @@ class Registry:
     def delete(self, resource: Resource, key: Key, options: DeleteOptions) -> Deletion:
         """Delete at once, or mark and leave the rest to the node agent, a finalizer or the namespace's end."""
         current = self.store.get(resource, key)
-        self._check_preconditions(resource, current, options)
+        self.check_preconditions(resource, current, options)
         if options.dry_run:
             return Deletion(current, gone=True)
         if options.propagation == "Orphan":
@@ -223,20 +228,22 @@ class Registry:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {mine}"
             raise status.conflict(resource, name, why)
 
-    def _check_preconditions(self, resource: Resource, current: Stored, options: DeleteOptions) -> None:
+    @staticmethod
+    def check_preconditions(resource: Resource, current: Stored, options: DeleteOptions) -> None:
+        """Raise the 409 of a deletion that means another object or another version of it."""
         metadata, name = current.object["metadata"], current.key[1]
         if options.uid is not None and options.uid != metadata["uid"]:
             why = (
                 f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
                 "The object might have been deleted and then recreated"
             )
-            raise status.precondition_failed(resource, name, why)
+            raise status.conflict_of_kind(resource, name, why)
         if options.version is not None and options.version != metadata["resourceVersion"]:
             why = (
                 f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
                 f"record ({metadata['resourceVersion']}). The object might have been modified"
             )
-            raise status.precondition_failed(resource, name, why)
+            raise status.conflict_of_kind(resource, name, why)
 
     def _refuse(self, resource: Resource, obj: Json, errors: list[status.FieldError]) -> None:
         if errors:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from executor.localcluster.resources import Resource, find_resource
 from executor.localcluster.status import bad_request, method_not_allowed, unknown_resource
+from executor.localcluster.users import ADMINISTRATOR, User
 
 _NAMED = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
@@ -15,7 +16,7 @@ _TRUE = frozenset({"", "1", "t", "T", "true", "TRUE", "True"})
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """What a request asks for: ``verb`` as RBAC names it, ``query`` the parameters as text."""
+    """What a request asks for: ``verb`` as RBAC names it, ``query`` the parameters as text, ``user`` who asks."""
 
     verb: str
     resource: Resource
@@ -23,6 +24,7 @@ class RequestInfo:
     name: str
     subresource: str
     query: Mapping[str, str]
+    user: User = ADMINISTRATOR
 
     def flag(self, name: str) -> bool:
         """A boolean parameter; given without a value it is true, as in Go."""
@@ -71,7 +73,7 @@ def _namespace(rest: list[str]) -> tuple[str, list[str]]:
     return "", rest
 
 
-def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
+def parse(method: str, path: str, query: Mapping[str, str], user: User = ADMINISTRATOR) -> RequestInfo:
     """The request of a resource path; raises 404 for what is no resource and 405 for what it does not offer."""
     group, version, rest = _group_version([part for part in path.split("/") if part])
     namespace, rest = _namespace(rest)
@@ -81,7 +83,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         raise unknown_resource()
     if namespace and not resource.namespaced:
         raise unknown_resource()
-    info = RequestInfo(_verb(method, name, subresource, query), resource, namespace, name, subresource, query)
+    info = RequestInfo(_verb(method, name, subresource, query), resource, namespace, name, subresource, query, user)
     if info.verb not in resource.verbs or not _has_its_place(info):
         raise method_not_allowed()
     return info

@@ -36,6 +36,13 @@ class Resource:
 
 
 _RBAC = "rbac.authorization.k8s.io"
+_AUTHENTICATION = "authentication.k8s.io"
+
+
+def _review(plural: str, kind: str, group: str = "authorization.k8s.io", namespaced: bool = False) -> Resource:
+    """A question that is answered at once and never stored."""
+    return Resource(plural, kind, f"V1{kind}", group=group, namespaced=namespaced, verbs=("create",))
+
 
 RESOURCES: tuple[Resource, ...] = (
     Resource("namespaces", "Namespace", "V1Namespace", namespaced=False, short_names=("ns",), subresources=("status",)),
@@ -44,13 +51,13 @@ RESOURCES: tuple[Resource, ...] = (
         "Pod",
         "V1Pod",
         short_names=("po",),
-        subresources=("status", "log", "binding", "eviction"),
+        subresources=("status", "log", "binding", "eviction", "exec", "attach"),
         categories=("all",),
     ),
     Resource("nodes", "Node", "V1Node", namespaced=False, short_names=("no",), subresources=("status",)),
     Resource("secrets", "Secret", "V1Secret"),
     Resource("configmaps", "ConfigMap", "V1ConfigMap", short_names=("cm",)),
-    Resource("serviceaccounts", "ServiceAccount", "V1ServiceAccount", short_names=("sa",)),
+    Resource("serviceaccounts", "ServiceAccount", "V1ServiceAccount", short_names=("sa",), subresources=("token",)),
     Resource("events", "Event", "CoreV1Event", short_names=("ev",)),
     Resource("resourcequotas", "ResourceQuota", "V1ResourceQuota", short_names=("quota",), subresources=("status",)),
     Resource("limitranges", "LimitRange", "V1LimitRange", short_names=("limits",)),
@@ -69,17 +76,25 @@ RESOURCES: tuple[Resource, ...] = (
         namespaced=False,
         short_names=("pc",),
     ),
+    Resource(
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        "V1PodDisruptionBudget",
+        group="policy",
+        short_names=("pdb",),
+        subresources=("status",),
+    ),
     Resource("roles", "Role", "V1Role", group=_RBAC),
     Resource("rolebindings", "RoleBinding", "V1RoleBinding", group=_RBAC),
+    Resource("clusterroles", "ClusterRole", "V1ClusterRole", group=_RBAC, namespaced=False),
+    Resource("clusterrolebindings", "ClusterRoleBinding", "V1ClusterRoleBinding", group=_RBAC, namespaced=False),
     Resource("leases", "Lease", "V1Lease", group="coordination.k8s.io"),
-    Resource(
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-        "V1SelfSubjectAccessReview",
-        group="authorization.k8s.io",
-        namespaced=False,
-        verbs=("create",),
-    ),
+    _review("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    _review("subjectaccessreviews", "SubjectAccessReview"),
+    _review("localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
+    _review("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+    _review("selfsubjectreviews", "SelfSubjectReview", _AUTHENTICATION),
+    _review("tokenreviews", "TokenReview", _AUTHENTICATION),
 )
 
 _BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}
@@ -101,6 +116,16 @@ EVENTS = core("events")
 CONFIG_MAPS = core("configmaps")
 SERVICE_ACCOUNTS = core("serviceaccounts")
 RESOURCE_QUOTAS = core("resourcequotas")
+LIMIT_RANGES = core("limitranges")
+PRIORITY_CLASSES = _BY_PATH[("scheduling.k8s.io", "v1", "priorityclasses")]
+POD_DISRUPTION_BUDGETS = _BY_PATH[("policy", "v1", "poddisruptionbudgets")]
+ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS = (
+    _BY_PATH[(_RBAC, "v1", plural)] for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+)
+EVICTIONS = Resource("pods/eviction", "Eviction", "V1Eviction", group="policy")
+TOKEN_REQUESTS = Resource(
+    "serviceaccounts/token", "TokenRequest", "AuthenticationV1TokenRequest", group=_AUTHENTICATION
+)
 
 
 def groups() -> dict[tuple[str, str], list[Resource]]:

@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import logging
 import os
-import secrets
 import signal
 import sys
 import tempfile
@@ -17,14 +16,18 @@ from typing import Any
 
 import yaml
 
+from executor.localcluster.bookkeeping import Bookkeeper
 from executor.localcluster.cluster import new_cluster
 from executor.localcluster.collector import Collector
 from executor.localcluster.faults import Faults
-from executor.localcluster.kubeconfig import ServerCertificate, kubeconfig_text, make_certificate, write_private
+from executor.localcluster.identity import load_identity, new_identity
+from executor.localcluster.journal import Journal
+from executor.localcluster.kubeconfig import ServerCertificate, kubeconfig_text, write_private
 from executor.localcluster.options import Options
 from executor.localcluster.resources import RESOURCES
 from executor.localcluster.schema import compile_schemas
 from executor.localcluster.server import ApiServer, listen
+from executor.localcluster.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +62,37 @@ async def run(options: Options) -> None:
 
 async def _start(options: Options, stack: AsyncExitStack) -> None:
     compile_schemas(resource.model for resource in RESOURCES)
-    state = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localcluster-")))
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = _state_folder(options, stack)
     faults = Faults(latency=options.latency / 1000, forbidden=set(options.forbid))
-    token, inner_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    certificate = None if options.plain_http else make_certificate()
-    cluster = new_cluster(state, faults, options.history, certificate.authority.decode() if certificate else "")
+    identity = load_identity(options.data) if options.data else new_identity()
+    keys, certificate = identity.keys, None if options.plain_http else identity.certificate
+    authority = certificate.authority.decode() if certificate else ""
+    store = Store(options.history)
+    if options.data:
+        journal = Journal(options.data, store)
+        journal.open()
+        await stack.enter_async_context(journal.running())
+    cluster = new_cluster(state, faults, store=store, authority=authority, keys=keys, rbac=options.rbac)
     await stack.enter_async_context(Collector(cluster.registry).running())
+    await stack.enter_async_context(Bookkeeper(cluster.registry).running())
     context = certificate.server_context(state) if certificate else None
-    runner, port = await listen(ApiServer(cluster, token, inner_token).application(), options.port, context)
+    server = ApiServer(cluster, switches=options.faults)
+    runner, port = await listen(server.application(), options.port, context)
     stack.push_async_callback(runner.cleanup)
     stack.callback(faults.drop_watches)  # else the end waits for them
     url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     if options.nodes:
-        await stack.enter_async_context(_nodes(options, url, inner_token, certificate, state))
-    _announce(options, url, token, certificate)
+        await stack.enter_async_context(_nodes(options, url, keys.inner, certificate, state))
+    _announce(options, url, keys.administrator, certificate)
+
+
+def _state_folder(options: Options, stack: AsyncExitStack) -> Path:
+    """Where files of pods are: the folder asked for, one beside the objects kept, or a temporary one."""
+    state = options.state or (options.data / "state" if options.data else None)
+    if state is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localcluster-")))
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state
 
 
 def _say(text: str) -> None:

@@ -24,6 +24,7 @@ _INT64 = frozenset(
         "expirationSeconds",
         "fsGroup",
         "generation",
+        "gracePeriodSeconds",
         "observedGeneration",
         "runAsGroup",
         "runAsUser",
@@ -210,7 +211,7 @@ class Struct:
             shape = self.fields.get(name)
             if shape is None:
                 report.strict.append(f'unknown field "{path_of((place, self.go, name))}"')
-            elif item is not None:
+            elif item is not None and (item != {} or not isinstance(shape, MapOf)):  # empty maps are left out
                 result[name] = shape.decode(item, (place, self.go, name), report)
         return result
 

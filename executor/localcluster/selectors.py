@@ -112,6 +112,22 @@ def parse_labels(text: str) -> Predicate | None:
     return lambda labels: all(term(labels) for term in terms)
 
 
+def matches_labels(selector: ReadOnlyJson, labels: ReadOnlyJson) -> bool:
+    """Whether labels match a selector object (``matchLabels`` and ``matchExpressions``); an empty one matches all."""
+    wanted = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(_matches_expression(one, labels) for one in selector.get("matchExpressions") or ())
+
+
+def _matches_expression(expression: ReadOnlyJson, labels: ReadOnlyJson) -> bool:
+    key, operator = expression.get("key", ""), expression.get("operator")
+    if operator in ("Exists", "DoesNotExist"):
+        return (key in labels) is (operator == "Exists")
+    within = labels.get(key) in (expression.get("values") or ())
+    return within if operator == "In" else not within
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """All that selectors ask of an object: its labels, and its selectable fields as text."""

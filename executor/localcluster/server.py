@@ -6,18 +6,34 @@ One catch-all route: paths are read by :mod:`executor.localcluster.request_info`
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 from aiohttp import web
 
-from executor.localcluster import admin, discovery, pod_log, reading, reviews, status, writing
+from executor.localcluster import (
+    admin,
+    discovery,
+    eviction,
+    pod_log,
+    pod_streams,
+    reading,
+    reviews,
+    status,
+    token_request,
+    writing,
+)
+from executor.localcluster.authorization import impersonated, require
 from executor.localcluster.cluster import Cluster
 from executor.localcluster.decoding import MAX_BODY_BYTES
+from executor.localcluster.faults import Mishap
+from executor.localcluster.negotiation import in_yaml, require_acceptable, wants_yaml
 from executor.localcluster.request_info import RequestInfo, parse
 from executor.localcluster.status import ApiError
+from executor.localcluster.users import ADMINISTRATOR, User
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +50,22 @@ _VERBS: dict[str, Verb] = {
 }
 _SUBRESOURCES: dict[tuple[str, str], Verb] = {
     ("get", "log"): pod_log.serve,
+    ("get", "exec"): pod_streams.execute,
+    ("create", "exec"): pod_streams.execute,
+    ("get", "attach"): pod_streams.attach,
+    ("create", "attach"): pod_streams.attach,
     ("create", "binding"): writing.bind,
-    ("create", "eviction"): writing.evict,
+    ("create", "eviction"): eviction.evict,
+    ("create", "token"): token_request.create,
 }
-_UNSTORED: dict[str, Verb] = {"SelfSubjectAccessReview": reviews.review_access}
 _OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
+_BEARER = "bearer"  # in any case: RFC 7235
+_RETRY = frozenset({429, 503, 504})
 
 
 def json_error(error: ApiError) -> web.Response:
-    headers = {"Retry-After": "1"} if error.code in (429, 503, 504) else None
+    seconds = error.retry_after if error.retry_after is not None else 1 if error.code in _RETRY else None
+    headers = {"Retry-After": str(seconds)} if seconds is not None else None
     body = msgspec.json.encode(error.body())
     return web.Response(body=body, status=error.code, content_type="application/json", headers=headers)
 
@@ -55,16 +78,15 @@ def _cut(request: web.Request) -> web.Response:
 
 
 class ApiServer:
-    """Answers requests about one :class:`Cluster`.
+    """Answers requests about one :class:`Cluster`; with ``switches`` also those that make it misbehave.
 
-    ``token`` is what a client must present; ``inner_token`` is for the cluster's own node agents and scheduler, who are
-    not counted, delayed or refused: a test that makes its client's requests fail still has pods that run.
+    The cluster's own node agents and scheduler are not counted, delayed or refused: a test that makes its client's
+    requests fail still has pods that run.
     """
 
-    def __init__(self, cluster: Cluster, token: str, inner_token: str) -> None:
+    def __init__(self, cluster: Cluster, switches: bool = False) -> None:
         self.cluster = cluster
-        self._authorization = f"Bearer {token}".encode()
-        self._inner = f"Bearer {inner_token}".encode()
+        self._switches = switches
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES + 1)
@@ -74,62 +96,82 @@ class ApiServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request to its answer; every refusal is a ``Status``."""
         try:
-            return await self._answer(request)
+            answer = await self._answer(request)
         except ApiError as error:
-            return json_error(error)
+            answer = json_error(error)
         except web.HTTPRequestEntityTooLarge:
-            return json_error(status.body_too_large(MAX_BODY_BYTES))
+            answer = json_error(status.body_too_large(MAX_BODY_BYTES))
         except ConnectionResetError:
             return web.Response()
         except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
-            return json_error(status.internal_error(error))
+            answer = json_error(status.internal_error(error))
+        return in_yaml(answer) if wants_yaml(request) else answer
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path in _OPEN_PATHS:
             return web.Response(text="ok")
-        inner = self._authenticate(request)
-        if (switched := await admin.answer(self.cluster, request)) is not None:
-            return switched
+        user = self._authenticate(request)
+        if self._switches and admin.is_switch(request):
+            return await self._switch(request, user)
         faults = self.cluster.faults
         if not await faults.reachable():
             return _cut(request)
-        if inner:
-            return await self._dispatch(request, inner)
+        if user.inner:
+            return await self._dispatch(request, user)
         try:
-            answer = await self._dispatch(request, inner)
+            answer = await self._dispatch(request, user)
         except ApiError as error:
             answer = json_error(error)
         if faults.latency and not answer.prepared:
             await asyncio.sleep(faults.latency)
         return answer
 
-    def _authenticate(self, request: web.Request) -> bool:
-        """Whether the caller is a part of the cluster itself; raises a 401 for strangers."""
-        given = request.headers.get("Authorization", "").encode()
-        if hmac.compare_digest(given, self._inner):
-            return True
-        if not hmac.compare_digest(given, self._authorization):
+    def _authenticate(self, request: web.Request) -> User:
+        """Who asks; raises a 401 for strangers."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        user = self.cluster.tokens.user(token.strip()) if scheme.lower() == _BEARER else None
+        if user is None:
             raise status.unauthorized()
-        return False
+        return impersonated(self.cluster.authorizer, user, request.headers)
 
-    async def _dispatch(self, request: web.Request, inner: bool) -> web.StreamResponse:
+    async def _switch(self, request: web.Request, user: User) -> web.Response:
+        if user.inner or user is ADMINISTRATOR:
+            return await admin.answer(self.cluster, request)
+        path = f'User "{user.name}" cannot {request.method.lower()} path "{request.path}"'
+        raise ApiError(403, "Forbidden", f"forbidden: {path}", {})
+
+    async def _dispatch(self, request: web.Request, user: User) -> web.StreamResponse:
         if (known := discovery.answer(request)) is not None:
             return known
-        info = parse(request.method, request.path, request.query)
-        faults = self.cluster.faults
-        lose_answer = not inner and faults.check(info)
+        info = parse(request.method, request.path, request.query, user)
+        require_acceptable(request, info)
+        require(self.cluster.authorizer, info)
+        mishap = Mishap() if user.inner else self.cluster.faults.strike(info)
+        if mishap.delay:
+            await asyncio.sleep(mishap.delay)
+        if mishap.drop_request or (mishap.drop_answer and info.verb == "watch"):
+            return _cut(request)
+        if mishap.error is not None:
+            raise mishap.error
         if info.verb == "watch":
-            with faults.cuttable(request.transport):
-                return await reading.watch(self.cluster, request, info, None if inner else faults.thaw)
+            return await self._watch(request, info, mishap)
         answer = await _verb(info)(self.cluster, request, info)
-        return _cut(request) if lose_answer else answer
+        return _cut(request) if mishap.drop_answer else answer
+
+    async def _watch(self, request: web.Request, info: RequestInfo, mishap: Mishap) -> web.StreamResponse:
+        faults = self.cluster.faults
+        may_speak = None if info.user.inner else partial(faults.thaw, time.monotonic() + mishap.frozen)
+        with faults.watching(request.transport, info, mishap):
+            return await reading.watch(self.cluster, request, info, may_speak)
 
 
 def _verb(info: RequestInfo) -> Verb:
     """What answers the request; raises a 405."""
+    if info.resource.kind in reviews.KINDS:
+        return reviews.answer
     if info.subresource in ("", "status"):
-        return _UNSTORED.get(info.resource.kind, _VERBS[info.verb])
+        return _VERBS[info.verb]
     verb = _SUBRESOURCES.get((info.verb, info.subresource))
     if verb is None:
         raise status.method_not_allowed()

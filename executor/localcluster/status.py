@@ -14,14 +14,20 @@ from executor.localcluster.types import Json
 
 
 class ApiError(Exception):
-    """A refusal: HTTP status ``code``, ``reason`` as in ``metav1.StatusReason``, a sentence, and ``details``."""
+    """A refusal: HTTP status ``code``, ``reason`` as in ``metav1.StatusReason``, a sentence, and ``details``.
 
-    def __init__(self, code: int, reason: str, message: str, details: Json | None = None) -> None:
+    ``retry_after``: seconds for the header of that name; where it is ``None`` a 429, 503 or 504 says one second.
+    """
+
+    def __init__(
+        self, code: int, reason: str, message: str, details: Json | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details
+        self.retry_after = retry_after
 
     def body(self) -> Json:
         """The ``Status`` object, ready to be encoded."""
@@ -94,8 +100,8 @@ def conflict(resource: Resource, name: str, why: str = MODIFIED) -> ApiError:
     return ApiError(409, "Conflict", message, details_of(resource, name))
 
 
-def precondition_failed(resource: Resource, name: str, why: str) -> ApiError:
-    """The 409 of a deletion, which names the kind where others name the resource (``registry/rest/delete.go``)."""
+def conflict_of_kind(resource: Resource, name: str, why: str) -> ApiError:
+    """The 409 that names the kind where others name the resource (``registry/rest/delete.go``, token requests)."""
     message = f'Operation cannot be fulfilled on {resource.kind}{_group_suffix(resource)} "{name}": {why}'
     return ApiError(409, "Conflict", message, details_of(resource, name) | {"kind": resource.kind})
 
@@ -128,7 +134,7 @@ def internal_error(error: Exception) -> ApiError:
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     types = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {types}"
-    return ApiError(415, "UnsupportedMediaType", message, {})
+    return ApiError(415, "UnsupportedMediaType", message)
 
 
 def body_too_large(limit: int) -> ApiError:
@@ -143,6 +149,13 @@ def invalid(kind: str, group: str, name: str, errors: Sequence[FieldError]) -> A
     details: Json = {"name": name} if name else {}
     if group:
         details["group"] = group
-    details["kind"] = kind
+    if kind:
+        details["kind"] = kind
     details["causes"] = [{"reason": e.reason, "message": e.message, "field": e.field} for e in errors]
     return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {text}', details)
+
+
+def success(code: int = 0) -> Json:
+    """The ``Status`` of a request that worked; with its code where a real server gives it."""
+    status: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return status | ({"code": code} if code else {})

@@ -194,6 +194,24 @@ class Store:
             return self.collections[resource].objects
         return self.collections[resource].objects_at(version)
 
+    def begin(self, version: int) -> None:
+        """Go on from ``version``, nothing before it is known: used where objects are read from disk."""
+        self.version = version
+        for collection in self.collections.values():
+            collection.floor = version
+
+    def restore(self, resource: Resource, version: int, raw: bytes) -> None:
+        """Put an object where it was, as it was."""
+        stored = stored_form(resource, _decode(raw), version)
+        self.collections[resource].objects[stored.key] = stored
+        self._index_owners(resource, Change("ADDED", stored, None))
+
+    def replay(self, resource: Resource, kind: str, version: int, raw: bytes) -> None:
+        """Let a change of the past happen again, with its version."""
+        stored = stored_form(resource, _decode(raw), version)
+        self.version = version
+        self._commit(resource, Change(kind, stored, self.find(resource, stored.key)))
+
     def compact(self) -> None:
         """Forget all history, as etcd's compaction does: every older version is 410 from now on."""
         for collection in self.collections.values():

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from executor.localcluster.admission import admit_pod
+from executor.localcluster.limit_ranges import check_limits, default_limit_range
 from executor.localcluster.pod_defaults import default_pod
-from executor.localcluster.quota import charge_pod
 from executor.localcluster.resources import Resource
 from executor.localcluster.status import FieldError
 from executor.localcluster.store import Store
@@ -19,8 +19,17 @@ from executor.localcluster.validation.data import (
     validate_secret,
     validate_secret_update,
 )
+from executor.localcluster.validation.limits import validate_limit_range, validate_quota
 from executor.localcluster.validation.metadata import validate_metadata
 from executor.localcluster.validation.pod import validate_pod, validate_pod_update
+from executor.localcluster.validation.policy import (
+    validate_binding,
+    validate_binding_update,
+    validate_budget,
+    validate_role,
+)
+
+_RBAC = "rbac.authorization.k8s.io"
 
 
 def _nothing(obj: Json) -> None:
@@ -28,7 +37,7 @@ def _nothing(obj: Json) -> None:
 
 
 def _no_admission(store: Store, obj: Json) -> None:
-    """Nothing to add, nothing to charge."""
+    """Nothing to add, nothing to refuse."""
 
 
 def _no_update_errors(new: Json, old: Json) -> list[FieldError]:
@@ -37,7 +46,7 @@ def _no_update_errors(new: Json, old: Json) -> list[FieldError]:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """The rules of a kind, in the order they run: ``default``, ``admit``, ``validate``, ``charge`` (quota).
+    """The rules of a kind, in the order they run: ``default``, ``admit``, ``validate``, ``check``.
 
     ``created_with_status``: whether a creator may set the status (a node's does; others start without one).
     """
@@ -46,7 +55,7 @@ class Strategy:
     admit: Callable[[Store, Json], None] = _no_admission
     validate: Callable[[Json], list[FieldError]] = validate_metadata
     validate_update: Callable[[Json, Json], list[FieldError]] = _no_update_errors
-    charge: Callable[[Store, Json], None] = _no_admission
+    check: Callable[[Store, Json], None] = _no_admission
     created_with_status: bool = False
 
 
@@ -69,12 +78,52 @@ def _default_secret(secret: Json) -> None:
         secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
+def _default_quota(quota: Json) -> None:
+    quota.setdefault("status", {})
+
+
+def _default_claim(claim: Json) -> None:
+    """A claim that nobody binds: there is no storage here."""
+    claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    claim.setdefault("status", {"phase": "Pending"})
+
+
+def _default_priority_class(priority_class: Json) -> None:
+    priority_class.setdefault("preemptionPolicy", "PreemptLowerPriority")
+
+
+def _default_budget(budget: Json) -> None:
+    none = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
+    budget.setdefault("status", none)
+
+
+def _default_binding(binding: Json) -> None:
+    """Role and subjects are of the RBAC group where they do not say."""
+    if reference := binding.get("roleRef"):
+        reference.setdefault("apiGroup", _RBAC)
+    for subject in binding.get("subjects") or ():
+        if subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", _RBAC)
+
+
+_BINDING = Strategy(_default_binding, validate=validate_binding, validate_update=validate_binding_update)
 _STRATEGIES: dict[str, Strategy] = {
-    "Pod": Strategy(default_pod, admit_pod, validate_pod, validate_pod_update, charge_pod),
+    "Pod": Strategy(default_pod, admit_pod, validate_pod, validate_pod_update, check_limits),
     "Node": Strategy(created_with_status=True),
     "Namespace": Strategy(_default_namespace),
     "Secret": Strategy(_default_secret, validate=validate_secret, validate_update=validate_secret_update),
     "ConfigMap": Strategy(validate=validate_config_map, validate_update=validate_config_map_update),
+    "LimitRange": Strategy(default_limit_range, validate=validate_limit_range),
+    "ResourceQuota": Strategy(_default_quota, validate=validate_quota),
+    "PersistentVolumeClaim": Strategy(_default_claim),
+    "PriorityClass": Strategy(_default_priority_class),
+    "PodDisruptionBudget": Strategy(_default_budget, validate=validate_budget),
+    "Role": Strategy(validate=validate_role),
+    "ClusterRole": Strategy(validate=validate_role),
+    "RoleBinding": Strategy(_default_binding, validate=validate_binding, validate_update=validate_binding_update),
+    "ClusterRoleBinding": Strategy(
+        _default_binding, validate=validate_binding, validate_update=validate_binding_update
+    ),
 }
 
 

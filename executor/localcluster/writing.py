@@ -1,20 +1,20 @@
-"""The verbs that write: create, update, patch, delete, deletecollection, and the subresources binding and eviction."""
+"""The verbs that write: create, update, patch, delete, deletecollection, and the subresource binding."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from executor.localcluster import listing, status
+from executor.localcluster.body import read_body, read_patch
 from executor.localcluster.cluster import Cluster
-from executor.localcluster.decoding import Decoded, decode_object, decode_options, decode_patched, parse_json
+from executor.localcluster.decoding import Decoded, decode_object, decode_patched
+from executor.localcluster.delete_options import check_write, delete_options
 from executor.localcluster.patches import apply_patch
 from executor.localcluster.reading import json_answer, object_answer
-from executor.localcluster.registry import DeleteOptions, Deletion
+from executor.localcluster.registry import Deletion
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.store import Key
-from executor.localcluster.types import Json
 
-_SUCCESS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 _RETURNS_OBJECT = frozenset({"Pod", "ServiceAccount", "Namespace", "PersistentVolumeClaim"})
 
 
@@ -36,73 +36,50 @@ def _warn(answer: web.Response, decoded: Decoded) -> web.Response:
 
 
 async def create(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    check_write(info)
     decoded = await _decode(request, info)
     stored = cluster.registry.create(info.resource, info.namespace, decoded.object, info.dry_run)
     return _warn(object_answer(request, stored, 201), decoded)
 
 
 async def update(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    check_write(info)
     decoded = await _decode(request, info)
     stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
     return _warn(object_answer(request, stored), decoded)
 
 
 async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    change, duplicates = parse_json(await request.read())
+    check_write(info)
+    change = read_patch(await request.read())
     current = cluster.store.get(info.resource, _key(info))
-    patched = apply_patch(request.content_type, info.resource, current.object, change)
-    decoded = decode_patched(patched, info.resource, info.query.get("fieldValidation", ""), duplicates)
+    patched = apply_patch(request.content_type, info.resource, current.object, change.value)
+    decoded = decode_patched(patched, info.resource, info.query.get("fieldValidation", ""), change.repeated)
     stored = cluster.registry.patched(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
     return _warn(object_answer(request, stored), decoded)
 
 
 async def bind(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    binding, _ = parse_json(await request.read())
+    binding = read_body(await request.read(), request.content_type, "Binding").value
     cluster.registry.bind(_key(info), str(binding.get("target", {}).get("name", "")))
-    return json_answer(_SUCCESS | {"code": 201}, 201)
-
-
-async def evict(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    """Mark the pod as disrupted and delete it, as the eviction API does; there are no disruption budgets here."""
-    eviction = decode_options(await request.read(), request.content_type)
-    options = _read_delete_options(eviction.get("deleteOptions") or {}, info)
-    cluster.registry.mark_disrupted(_key(info), "EvictionByEvictionAPI", "Eviction API: evicting")
-    cluster.registry.delete(info.resource, _key(info), options)
-    return json_answer(_SUCCESS | {"code": 201}, 201)
+    return json_answer(status.success(201), 201)
 
 
 async def delete(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    options = await _delete_options(request, info)
+    options = await delete_options(request, info)
     return _deletion_answer(request, info, cluster.registry.delete(info.resource, _key(info), options))
 
 
 async def delete_collection(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
-    options = await _delete_options(request, info)
+    options = await delete_options(request, info)
     found = listing.page(cluster.store, info)
     for stored in found.objects:
         cluster.registry.delete(info.resource, stored.key, options)
     return web.Response(body=listing.encode_page(info, found), content_type="application/json")
 
 
-async def _delete_options(request: web.Request, info: RequestInfo) -> DeleteOptions:
-    """Options from the body, or from the query where the body has none, as the API takes them."""
-    return _read_delete_options(decode_options(await request.read(), request.content_type), info)
-
-
-def _read_delete_options(given: Json, info: RequestInfo) -> DeleteOptions:
-    preconditions = given.get("preconditions") or {}
-    grace = given.get("gracePeriodSeconds", info.number("gracePeriodSeconds"))
-    return DeleteOptions(
-        grace=grace,
-        uid=preconditions.get("uid"),
-        version=preconditions.get("resourceVersion"),
-        propagation=given.get("propagationPolicy") or info.query.get("propagationPolicy", ""),
-        dry_run=info.dry_run or given.get("dryRun") == ["All"],
-    )
-
-
 def _deletion_answer(request: web.Request, info: RequestInfo, done: Deletion) -> web.Response:
     if not done.gone or info.resource.kind in _RETURNS_OBJECT:
         return object_answer(request, done.stored)
     details = status.details_of(info.resource, info.name) | {"uid": done.stored.uid}
-    return json_answer(_SUCCESS | {"details": details})
+    return json_answer(status.success() | {"details": details})

@@ -58,6 +58,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     bare.mkdir()
     entries = {
         "registry.example/missing:1": {"missing": True},
+        "registry.example/private:1": {"pullSecret": "pull"},
+        "registry.example/slow:1": {"delay": 1.5},
+        "configured:1": {
+            "entrypoint": ["sh", "-c", 'echo "$GREETING $0 $@ in $(pwd)"'],
+            "cmd": ["world"],
+            "env": {"GREETING": "hello"},
+            "workdir": "/usr/share",
+        },
         "no-airflow:1": {"root": str(bare), "mounts": {path: path for path in ("/usr", "/bin", "/lib", "/lib64")}},
     }
     (folder / "images.yaml").write_text(yaml.safe_dump(entries))
@@ -65,8 +73,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         yield running
     finally:
-        running.process.send_signal(signal.SIGTERM)
-        running.process.wait(10)
+        end_server(running)
+
+
+def end_server(server: Server) -> None:
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(10)
 
 
 def start_server(folder: Path, *options: str) -> Server:
@@ -80,6 +92,7 @@ def start_server(folder: Path, *options: str) -> Server:
                 "-m",
                 "executor.localcluster",
                 "--with-parent",
+                "--faults",
                 "--node",
                 "local=8:4Gi",
                 *places,
@@ -160,16 +173,32 @@ class Cluster:
     async def delete(self, name: str, **options: Any) -> None:
         await self.api.delete(f"{self.path}/pods/{name}", options)
 
-    async def event(self, name: str, reason: str) -> str:
-        """The message of an event of that reason about a pod, once there is one."""
+    async def events(self, name: str) -> list[tuple[str, str]]:
+        """Reasons and messages of all events about a pod."""
+        answer = await self.api.get(f"{self.path}/events", {"fieldSelector": f"involvedObject.name={name}"})
+        return [(event["reason"], event["message"]) for event in answer["items"]]
+
+    async def event(self, name: str, reason: str, part: str = "") -> str:
+        """The message of an event of that reason about a pod, with that in it, once there is one."""
         end = time.monotonic() + PATIENCE
         while True:
-            answer = await self.api.get(f"{self.path}/events", {"fieldSelector": f"involvedObject.name={name}"})
-            found = {event["reason"]: event["message"] for event in answer["items"]}
-            if reason in found:
-                return str(found[reason])
-            assert time.monotonic() < end, f"no event {reason}, only {sorted(found)}"
+            found = await self.events(name)
+            messages = [message for its_reason, message in found if its_reason == reason and part in message]
+            if messages:
+                return messages[-1]
+            assert time.monotonic() < end, f"no event {reason} {part!r}, only {sorted(found)}"
             await asyncio.sleep(0.05)
+
+
+def containers(pod: Json | None, kind: str = "containerStatuses") -> dict[str, Json]:
+    """The statuses of a pod's containers by name."""
+    return {one["name"]: one for one in ((pod or {}).get("status") or {}).get(kind) or ()}
+
+
+def condition(pod: Json | None, kind: str) -> Json:
+    """One condition of a pod; {} if it has none of that type."""
+    found = ((pod or {}).get("status") or {}).get("conditions") or ()
+    return next((one for one in found if one["type"] == kind), {})
 
 
 def is_on_this_machine(path: str) -> bool:

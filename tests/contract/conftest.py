@@ -8,14 +8,18 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from executor.demo.cluster import LocalCluster
 from tests.contract.api import Access, Api, eventually
 
 _START_SECONDS = 30.0
+_SWITCHES = ("--no-nodes", "--rbac", "--faults")
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +28,38 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if given := os.environ.get("TEST_KUBECONFIG"):
         yield Path(given)
         return
-    path = tmp_path_factory.mktemp("contract") / "kubeconfig"
-    command = [sys.executable, "-m", "executor.localcluster", "--no-nodes", "--with-parent", "--kubeconfig", str(path)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+    with server(tmp_path_factory.mktemp("contract"), *_SWITCHES) as running:
+        yield running.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A kubeconfig of a local cluster that runs pods; what needs a node is about the local cluster alone."""
+    with LocalCluster(tmp_path_factory.mktemp("nodes"), "--rbac", "--node", "local=8:4Gi") as cluster:
+        yield cluster.kubeconfig
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A local cluster in a process of its own."""
+
+    kubeconfig: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def server(folder: Path, *options: str) -> Iterator[Server]:
+    """A local cluster that listens; its process ends with the context, if it has not before."""
+    path = folder / "kubeconfig"
+    path.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "executor.localcluster", *options, "--with-parent", "--kubeconfig", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_for(path, server)
-            yield path
+            _wait_for(path, process)
+            yield Server(path, process)
         finally:
-            server.terminate()
-            server.wait(10)
+            process.terminate()
+            process.wait(10)
 
 
 def _wait_for(path: Path, server: subprocess.Popen[bytes]) -> None:
@@ -52,6 +79,19 @@ def is_local() -> bool:
 @pytest.fixture
 async def api(kubeconfig: Path) -> AsyncIterator[Api]:
     """A client whose namespace is made for this test and deleted after it."""
+    async with in_new_namespace(kubeconfig) as client:
+        yield client
+
+
+@pytest.fixture
+async def node_api(nodes: Path) -> AsyncIterator[Api]:
+    """The same for a cluster that runs pods."""
+    async with in_new_namespace(nodes) as client:
+        yield client
+
+
+@asynccontextmanager
+async def in_new_namespace(kubeconfig: Path) -> AsyncIterator[Api]:
     access = Access.from_kubeconfig(kubeconfig)
     headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
     connector = aiohttp.TCPConnector(ssl=access.context)

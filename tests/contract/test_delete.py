@@ -29,7 +29,7 @@ async def test_other_kinds_answer_with_a_status(api: Api) -> None:
 
 
 async def test_a_pod_on_a_node_is_given_its_grace(api: Api) -> None:
-    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.created("pods", pod("a", schedulingGates=None, nodeName=api.namespace))
     answer = await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 25})
     metadata = answer.body["metadata"]
     assert (answer.code, metadata["deletionGracePeriodSeconds"]) == (200, 25)
@@ -44,7 +44,7 @@ async def test_a_pod_on_a_node_is_given_its_grace(api: Api) -> None:
 
 
 async def test_a_finished_pod_needs_no_grace(api: Api) -> None:
-    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.created("pods", pod("a", schedulingGates=None, nodeName=api.namespace))
     await api.patch(api.path("pods", "a") + "/status", "merge", {"status": {"phase": "Succeeded"}})
     await api.delete(api.path("pods", "a"))
     assert await _gone(api, "pods", "a")
@@ -82,19 +82,21 @@ async def _marks(api: Api, *deletions: Json) -> list[tuple[str, int | None]]:
 async def test_the_last_that_is_seen_of_a_pod_says_that_it_was_deleted(api: Api) -> None:
     await api.created("pods", pod("a"))
     assert await _marks(api, {}) == [("MODIFIED", 0), ("DELETED", 0)]
-    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.created("pods", pod("a", schedulingGates=None, nodeName=api.namespace))
     expected = [("MODIFIED", 25), ("MODIFIED", 0), ("DELETED", 0)]
     assert await _marks(api, {"gracePeriodSeconds": 25}, {"gracePeriodSeconds": 0}) == expected
 
 
 async def test_a_pod_that_has_ended_is_marked_after_its_end(api: Api) -> None:
-    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.created("pods", pod("a", schedulingGates=None, nodeName=api.namespace))
     await api.patch(api.path("pods", "a") + "/status", "merge", {"status": {"phase": "Failed"}})
     assert await _marks(api, {"gracePeriodSeconds": 25}) == [("MODIFIED", 0), ("DELETED", 0)]
 
 
 async def test_less_than_no_grace_is_a_second(api: Api) -> None:
-    made = await api.created("pods", pod("a", schedulingGates=None, nodeName="n", terminationGracePeriodSeconds=-1))
+    made = await api.created(
+        "pods", pod("a", schedulingGates=None, nodeName=api.namespace, terminationGracePeriodSeconds=-1)
+    )
     assert made["spec"]["terminationGracePeriodSeconds"] == 1
     marked = await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": -5})
     assert marked.body["metadata"]["deletionGracePeriodSeconds"] == 1
@@ -102,7 +104,7 @@ async def test_less_than_no_grace_is_a_second(api: Api) -> None:
 
 
 async def test_a_shorter_grace_counts_from_the_first_request(api: Api) -> None:
-    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.created("pods", pod("a", schedulingGates=None, nodeName=api.namespace))
     first = (await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 60})).body["metadata"]
     await asyncio.sleep(1.1)
     second = (await api.delete(api.path("pods", "a"), {"gracePeriodSeconds": 50})).body["metadata"]
@@ -171,7 +173,7 @@ async def test_a_namespace_goes_with_its_content(api: Api) -> None:
 
 
 async def test_an_evicted_pod_is_marked_and_deleted(api: Api) -> None:
-    await api.created("pods", pod("a", schedulingGates=None, nodeName="no-such-node"))
+    await api.created("pods", pod("a", schedulingGates=None, nodeName=api.namespace))
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a", "namespace": api.namespace}}
     answer = await api.call("POST", api.path("pods", "a") + "/eviction", body)
     assert answer.code == 201

@@ -50,7 +50,7 @@ def labelled(name: str, **spec: Any) -> Json:
 
 async def running_pod(kube: KubeApi, api: Api, name: str) -> PodRef:
     """A pod that some node has, so that its deletion takes time."""
-    return await kube.create_pod(api.namespace, labelled(name, schedulingGates=None, nodeName="no-such-node"))
+    return await kube.create_pod(api.namespace, labelled(name, schedulingGates=None, nodeName=api.namespace))
 
 
 async def test_a_pod_is_created_read_and_deleted(kube: KubeApi, api: Api) -> None:

@@ -14,6 +14,9 @@ from executor.kubernetes_executor import KubernetesExecutor
 from tests.facade.conftest import NAMESPACE, Driven
 from tests.speed.burst import WorkersSucceed, configure
 
+# A connection of the loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def test_tasks_wait_for_an_api_server_that_comes_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -1,13 +1,13 @@
 """The node agent: registers one node, runs the pods bound to it, reports on them.
 
 It talks to the API server and to nothing else, so it works against a real one too. All its processes die with it.
+Tests make the node fail through `evict`, `power` and `cut_off`, or from outside through the file of `faults`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,19 +15,25 @@ from typing import Any
 
 from executor.localcluster.node import rootfs
 from executor.localcluster.node.api import UNREACHABLE, ApiClient, ApiError, Json
-from executor.localcluster.node.fields import POD_IP, NodeFacts
-from executor.localcluster.node.images import ImageEntry, read_entries
+from executor.localcluster.node.faults import NodeFaults, faults_file, follow_faults
+from executor.localcluster.node.fields import NodeFacts
+from executor.localcluster.node.images import ImageEntry, ImageStore, read_entries
+from executor.localcluster.node.leftovers import remove_leftovers
 from executor.localcluster.node.memory import MemoryWatch
 from executor.localcluster.node.mirror import Mirror
 from executor.localcluster.node.node_context import NodeContext
+from executor.localcluster.node.node_object import NodeSize
 from executor.localcluster.node.pod_worker import PodWorker
 from executor.localcluster.node.process import Launcher
-from executor.localcluster.node.recorder import EventRecorder, now_seconds
+from executor.localcluster.node.recorder import EventRecorder
+from executor.localcluster.node.registration import Registration
+from executor.localcluster.node.timing import Timings
+from executor.localcluster.node.volume_refresh import VolumeRefresher
+from executor.localcluster.node.waiting import cancel_all, first_of
 from executor.localcluster.quantity import parse_quantity
 
 log = logging.getLogger(__name__)
-MAX_PODS = 1000
-HEARTBEAT = 60.0
+SWEEP_RETRY = 1.0
 
 
 class NodeAgent:
@@ -43,22 +49,33 @@ class NodeAgent:
         memory: str,
         state_dir: Path,
         images: Mapping[str, ImageEntry | Mapping[str, Any]],
+        timings: Timings | None = None,
     ) -> None:
         self._api = ApiClient(api_url, token, ca_file)
-        self._token, self._name, self._cpu, self._memory = token, name, cpu, memory
+        self._size = NodeSize(name, cpu, memory)
         self._state_dir, self._images = state_dir.resolve(), read_entries(images)
+        self._timings = timings or Timings()
+        self._pulled = ImageStore()
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._running: asyncio.Task[None] | None = None
+        self._on, self._off = asyncio.Event(), asyncio.Event()
+        self._on.set()
+        self._evicted: set[str] = set()
 
     async def run(self) -> None:
         """Until cancelled, or `stop`. Every process it started has ended then."""
         self._running = asyncio.current_task()
         (self._state_dir / "pods").mkdir(parents=True, exist_ok=True)
         self._state_dir.chmod(0o700)
+        path = faults_file(self._state_dir, self._size.name)
+        watcher = asyncio.create_task(follow_faults(path, self._timings.faults, self._apply))
         try:
             async with self._api:
-                await self._serve()
+                while True:
+                    await self._on.wait()
+                    await self._serve_while_on()
         finally:
+            await cancel_all(watcher)
             self._running = None
 
     async def stop(self) -> None:
@@ -69,31 +86,81 @@ class NodeAgent:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([running])
 
+    # --- mishaps
+
+    def evict(self, uid: str) -> None:
+        """End a pod of this node for lack of memory; nothing happens if it does not run here."""
+        if uid in self._workers:
+            self._workers[uid][0].evict()
+
+    def power(self, on: bool) -> None:
+        """Switch the node off (everything on it ends, unreported) or on again."""
+        (self._on if on else self._off).set()
+        (self._off if on else self._on).clear()
+
+    def cut_off(self, lost: bool) -> None:
+        """Cut the node's connection to the API server, or mend it; containers go on."""
+        self._api.cut_off(lost)
+
+    def _apply(self, faults: NodeFaults) -> None:
+        self.power(not faults.stop)
+        self.cut_off(faults.lose)
+        for uid in set(faults.evict) - self._evicted:
+            self.evict(uid)
+        self._evicted = set(faults.evict)
+
+    # --- the node's work
+
+    async def _serve_while_on(self) -> None:
+        serving = asyncio.create_task(self._serve(), name=f"node {self._size.name}")
+        try:
+            await first_of(serving, self._off)
+            if serving.done():
+                serving.result()
+        finally:
+            await cancel_all(serving)
+
     async def _serve(self) -> None:
         self._node = self._context()
-        pods = Mirror(self._api, "/api/v1/pods", {"fieldSelector": f"spec.nodeName={self._name}"}, self._pod_changed)
+        selector = {"fieldSelector": f"spec.nodeName={self._size.name}"}
+        pods = Mirror(self._api, "/api/v1/pods", selector, self._pod_changed)
+        registration = Registration(self._api, self._size, self._timings.lease)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._node.events.run())
                 group.create_task(self._node.memory.run())
-                group.create_task(self._keep_registered())
+                group.create_task(self._node.refresher.run())
+                group.create_task(registration.run())
                 group.create_task(pods.run())
+                group.create_task(self._sweep(pods.synced))
         finally:
             await self._stop_workers()
             self._node.launcher.close()
 
     def _context(self) -> NodeContext:
+        facts = NodeFacts(self._size.name, parse_quantity(self._size.cpu), parse_quantity(self._size.memory))
         return NodeContext(
             api=self._api,
-            events=EventRecorder(self._api, "kubelet", self._name),
+            events=EventRecorder(self._api, "kubelet", self._size.name),
             memory=MemoryWatch(),
             launcher=Launcher(),
-            facts=NodeFacts(self._name, parse_quantity(self._cpu), parse_quantity(self._memory)),
+            facts=facts,
             state_dir=self._state_dir,
             images=self._images,
             machine=rootfs.this_machine(),
-            token=self._token,
+            pulled=self._pulled,
+            refresher=VolumeRefresher(self._api, self._timings.refresh),
+            timings=self._timings,
         )
+
+    async def _sweep(self, synced: asyncio.Event) -> None:
+        await synced.wait()
+        while True:
+            try:
+                return await remove_leftovers(self._api, self._state_dir / "pods", self._workers.__contains__)
+            except (ApiError, *UNREACHABLE) as error:
+                log.debug("leftovers are removed later: %r", error)
+                await asyncio.sleep(SWEEP_RETRY)
 
     def _pod_changed(self, pod: Json, gone: bool) -> None:
         uid = pod["metadata"]["uid"]
@@ -120,61 +187,3 @@ class NodeAgent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _keep_registered(self) -> None:
-        """Create the Node object, then renew its Ready condition."""
-        pause = 0.2
-        while True:
-            try:
-                await self._register()
-                pause = HEARTBEAT
-            except (ApiError, *UNREACHABLE) as error:
-                log.debug("node %s not registered: %r", self._name, error)
-                pause = min(pause * 2, 5.0)
-            await asyncio.sleep(pause)
-
-    async def _register(self) -> None:
-        path = f"/api/v1/nodes/{self._name}"
-        try:
-            await self._api.patch(f"{path}/status", {"status": self._node_status()})
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            await self._api.post("/api/v1/nodes", self._node_object())
-            await self._api.patch(f"{path}/status", {"status": self._node_status()})
-
-    def _node_object(self) -> Json:
-        system = {"os": "linux", "arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "unknown")}
-        labels = {f"{prefix}kubernetes.io/{key}": value for prefix in ("", "beta.") for key, value in system.items()}
-        metadata = {"name": self._name, "labels": {**labels, "kubernetes.io/hostname": self._name}}
-        return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}}
-
-    def _node_status(self) -> Json:
-        now = now_seconds()
-        amounts = {"cpu": self._cpu, "memory": self._memory, "pods": str(MAX_PODS), "ephemeral-storage": "100Gi"}
-        ready = {
-            "type": "Ready",
-            "status": "True",
-            "reason": "KubeletReady",
-            "message": "kubelet is posting ready status",
-            "lastHeartbeatTime": now,
-            "lastTransitionTime": now,
-        }
-        return {
-            "capacity": amounts,
-            "allocatable": amounts,
-            "conditions": [ready],
-            "addresses": [{"type": "InternalIP", "address": POD_IP}, {"type": "Hostname", "address": self._name}],
-            "nodeInfo": {
-                "architecture": self._node_object()["metadata"]["labels"]["kubernetes.io/arch"],
-                "operatingSystem": "linux",
-                "kernelVersion": platform.release(),
-                "osImage": "this machine",
-                "containerRuntimeVersion": "localcluster://1.0",
-                "kubeletVersion": "v1.36.0",
-                "kubeProxyVersion": "",
-                "machineID": "",
-                "systemUUID": "",
-                "bootID": "",
-            },
-        }

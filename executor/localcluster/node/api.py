@@ -48,6 +48,8 @@ class ApiClient:
         self._token = token
         self._ca_file = ca_file
         self._session: aiohttp.ClientSession | None = None
+        self._cut = False
+        self._streams: set[aiohttp.StreamReader] = set()
 
     async def __aenter__(self) -> Self:
         tls = ssl.create_default_context(cafile=self._ca_file) if self.url.startswith("https") else True
@@ -60,13 +62,25 @@ class ApiClient:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        assert self._session is not None
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
+
+    def cut_off(self, cut: bool) -> None:
+        """Break every watch and refuse requests, as if the network were down, or be well again."""
+        self._cut = cut
+        for stream in self._streams if cut else ():
+            stream.set_exception(self._no_network())
+
+    @staticmethod
+    def _no_network() -> ConnectionError:
+        return ConnectionError("this node is cut off from the API server")
 
     @property
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise RuntimeError("ApiClient is used outside of its 'async with' block")
+        if self._cut:
+            raise self._no_network()
         return self._session
 
     async def request(
@@ -107,7 +121,11 @@ class ApiClient:
         async with self.session.get(self.url + path, params=query, timeout=timeout) as answer:
             if answer.status >= 300:
                 raise _error(answer.status, await answer.read())
-            yield _lines(answer.content)
+            self._streams.add(answer.content)
+            try:
+                yield _lines(answer.content)
+            finally:
+                self._streams.discard(answer.content)
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[Json]:

@@ -24,20 +24,13 @@ from contextlib import nullcontext, suppress
 from typing import Any, NoReturn
 
 CLONE_PARENT, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWUSER, CLONE_NEWPID = 0x8000, 0x20000, 1 << 26, 1 << 28, 1 << 29
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
-    1,
-    2,
-    4,
-    8,
-    32,
-    4096,
-    16384,
-    1 << 18,
-)
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH, PR_SET_PDEATHSIG = 2, 1
 SYSCALLS = {"x86_64": {"clone": 56, "pivot_root": 155}, "aarch64": {"clone": 220, "pivot_root": 41}}
 # statvfs flag -> mount flag: a read-only remount in a user namespace must repeat the flags that are locked
 KEPT_FLAGS = {2: MS_NOSUID, 4: MS_NODEV, 8: MS_NOEXEC, 1024: 1024, 2048: 2048, 4096: 1 << 21}
+ESCAPES = {r"\040": " ", r"\011": "\t", r"\012": "\n", r"\134": "\\"}  # in /proc/self/mountinfo
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -130,9 +123,12 @@ def make_mountpoint(path: str, directory: bool) -> None:
 def bind(source: str, target: str, read_only: bool) -> None:
     mount(source, target, None, MS_BIND | MS_REC)
     if read_only:
-        flags = os.statvfs(target).f_flag
-        kept = sum(ms for st, ms in KEPT_FLAGS.items() if flags & st)
-        mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+        make_read_only(target)
+
+
+def make_read_only(target: str) -> None:
+    kept = sum(ms for st, ms in KEPT_FLAGS.items() if os.statvfs(target).f_flag & st)
+    mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
 def mount_kernel_files(root: str) -> None:
@@ -158,7 +154,7 @@ def mount_kernel_files(root: str) -> None:
 
 def enter_root(root: str) -> int:
     """Make `root` the root directory; returns a descriptor of the old one, still mounted beneath."""
-    old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    old = os.open("/", os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(root)
     _syscall("pivot_root", b".", b".")
     os.chdir("/")
@@ -191,13 +187,6 @@ def make_own_mountpoint(spec: dict[str, Any], target: str, directory: bool, numb
         make_mountpoint(target, directory)
 
 
-def leave_old_root(old_root: int) -> None:
-    os.fchdir(old_root)
-    _check(libc.umount2(b".", MNT_DETACH), "detach this machine's root")
-    os.close(old_root)
-    os.chdir("/")
-
-
 def set_up(spec: dict[str, Any]) -> None:
     """Everything between the new namespaces and the program. Raises OSError."""
     _check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
@@ -208,33 +197,44 @@ def set_up(spec: dict[str, Any]) -> None:
     mount_kernel_files(spec["root"])
     old_root = enter_root(spec["root"])
     mount_volumes(spec, old_root)
-    leave_old_root(old_root)
+    os.fchdir(old_root)
+    _check(libc.umount2(b".", MNT_DETACH), "detach this machine's root")
+    os.close(old_root)
     os.makedirs(spec["cwd"], exist_ok=True)
     os.chdir(spec["cwd"])
+    if spec["read_only"]:
+        close_root(spec)
+
+
+def close_root(spec: dict[str, Any]) -> None:
+    """Make every mount read-only that is part of the root: not volumes, not the kernel's file systems."""
+    open_paths = ["/proc", "/sys", "/dev", *(os.path.realpath(volume["target"]) for volume in spec["mounts"])]
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        points = [line.split()[4] for line in file]
+    for point in points:
+        for code, character in ESCAPES.items():
+            point = point.replace(code, character)
+        if not any(point == path or point.startswith(path + "/") for path in open_paths):
+            make_read_only(point)
 
 
 def find_program(name: str, path: str) -> str:
     """As containerd's runtime looks it up; raises OSError with its sentence."""
-    if "/" in name:
-        if not os.path.exists(name):
-            raise FileNotFoundError(f'exec: "{name}": stat {name}: no such file or directory')
-        candidates = [name]
-    else:
-        candidates = [f"{folder or '.'}/{name}" for folder in path.split(":")]
-    for candidate in candidates:
+    for candidate in [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]:
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
-    if "/" in name:
-        raise PermissionError(f'exec: "{name}": permission denied')
-    raise FileNotFoundError(f'exec: "{name}": executable file not found in $PATH')
+    if "/" not in name:
+        raise FileNotFoundError(f'exec: "{name}": executable file not found in $PATH')
+    if not os.path.exists(name):
+        raise FileNotFoundError(f'exec: "{name}": stat {name}: no such file or directory')
+    raise PermissionError(f'exec: "{name}": permission denied')
 
 
 def become_program(spec: dict[str, Any]) -> NoReturn:
     argv, env = spec["argv"], spec["env"]
     program = find_program(argv[0], env.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execve(program, argv, env)
     except OSError as error:

@@ -1,4 +1,8 @@
-"""Runs one container once: image, environment, mounts, process, exit. Restarts: `container_loop`."""
+"""Runs one container once: image, environment, mounts, process, exit. Restarts: `container_loop`.
+
+Of a securityContext only readOnlyRootFilesystem means something; runAsUser, fsGroup, capabilities and the like are
+ignored, and every container runs as the user of the agent.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,11 @@ from pathlib import Path
 from secrets import token_hex
 from signal import SIGKILL, Signals
 
-from executor.localcluster.node import images, process, rootfs, sources
+from executor.localcluster.node import enter, images, process, rootfs, sources
 from executor.localcluster.node.api import Json
 from executor.localcluster.node.cri_log import tail_text
 from executor.localcluster.node.env import EnvContext, build_argv, build_env
+from executor.localcluster.node.memory import tree_memory
 from executor.localcluster.node.node_context import NodeContext, image_env, service_env
 from executor.localcluster.node.recorder import now_seconds
 from executor.localcluster.node.spec import ContainerSpec, Mount
@@ -78,6 +83,7 @@ class ContainerRun:
             overlay_options=rootfs.overlay_options(node.machine.confined),
             mounts=(*container_mounts(launch.container, launch.volumes, env), *self._own_mounts()),
             hidden=(str(node.state_dir),),
+            read_only=bool((launch.container.get("securityContext") or {}).get("readOnlyRootFilesystem")),
         )
 
     def _own_mounts(self) -> tuple[Mount, ...]:
@@ -93,8 +99,16 @@ class ContainerRun:
 
     async def start(self, spec: ContainerSpec) -> None:
         """Raises process.StartError."""
+        self._forget_old_logs()
         self._process = await self._node.launcher.start(spec, self._log)
         self.started_at = now_seconds()
+        enter.publish(self._log.parent, self._process.pid, spec.env, spec.cwd)
+
+    def _forget_old_logs(self) -> None:
+        """Keep the run before this one, for `kubectl logs --previous`, and none before it."""
+        for path in self._log.parent.glob("*.log*"):
+            if int(path.name.partition(".")[0]) < self._launch.number - 1:
+                path.unlink()
 
     async def wait(self) -> Terminated:
         """Until the container has ended and its output is in the log; its writable layer is gone then."""
@@ -107,9 +121,12 @@ class ContainerRun:
             if watcher:
                 watcher.cancel()
             self._node.memory.remove(self._process.pid)
+            enter.withdraw(self._log.parent)
         await asyncio.to_thread(remove_tree, self._layer)
         reason = "OOMKilled" if self._out_of_memory and code == 137 else "Completed" if code == 0 else "Error"
-        return Terminated(code, reason, self.started_at, now_seconds(), self._last_words(code), self.container_id)
+        words = self._last_words(code)
+        self._message.unlink(missing_ok=True)
+        return Terminated(code, reason, self.started_at, now_seconds(), words, self.container_id)
 
     async def _enforce(self, running: process.ContainerProcess, limit: int) -> None:
         await self._node.memory.add(running.pid, limit).wait()
@@ -128,6 +145,10 @@ class ContainerRun:
     def signal(self, number: Signals) -> None:
         if self._process is not None:
             self._process.signal(number)
+
+    def memory(self) -> int:
+        """Bytes that the container's processes hold in memory."""
+        return tree_memory(self._process.pid) if self._process is not None else 0
 
     def discard(self) -> None:
         """Remove what `prepare` made, of a container that never started."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PART = 16 * 1024
+LOG_BYTES = 10 * 1024 * 1024  # the kubelet's containerLogMaxSize
 
 
 def timestamp(nanoseconds: int) -> str:
@@ -51,6 +52,28 @@ class LineSplitter:
     def _format(head: bytes, line: bytes, tag: bytes) -> bytes:
         parts = [line[at : at + PART] for at in range(0, len(line), PART)] or [b""]
         return b"".join(head + b"P " + part + b"\n" for part in parts[:-1]) + head + tag + b" " + parts[-1] + b"\n"
+
+
+class RotatingLog:
+    """A log file that is begun anew when it is full; the full one is kept as ``<name>.1`` until the next one is.
+
+    Readers see the newest file only, as with the kubelet (Kubernetes: "Logging Architecture", log rotation).
+    """
+
+    def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._limit = path, limit
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, lines: bytes) -> None:
+        self._file.write(lines)
+        if self._file.tell() >= self._limit:
+            self._file.close()
+            self._path.replace(f"{self._path}.1")
+            self._file = self._path.open("ab", buffering=0)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def tail_text(path: Path, max_lines: int, max_bytes: int) -> str:

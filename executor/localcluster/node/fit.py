@@ -1,7 +1,8 @@
 """Which node a pod fits on, and why not on the others. Pure.
 
 Kubernetes: "Assigning Pods to Nodes", "Taints and Tolerations", "Resource requests and limits of Pod and container";
-sentences as of kube-scheduler's plugins. Excluded: pod affinity, topology spread, preferences, ports, preemption.
+sentences as of kube-scheduler's plugins. See also `preemption`.
+Excluded: pod affinity, topology spread, preferences, ports.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from executor.localcluster.node.api import Json
+from executor.localcluster.node.taints import tolerated
 from executor.localcluster.quantity import parse_quantity
 
 Amounts = Mapping[str, Decimal]
@@ -33,10 +35,15 @@ class NodeRoom:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """node: where the pod goes; without one, message says why not."""
+    """node: where the pod goes; without one, message says why not, in two parts: `why`, and what `preemption` says."""
 
     node: str | None
-    message: str = ""
+    why: str = ""
+    preemption: str = ""
+
+    @property
+    def message(self) -> str:
+        return f"{self.why} {self.preemption}".rstrip()
 
 
 def pod_requests(spec: Json) -> dict[str, Decimal]:
@@ -88,17 +95,17 @@ def choose_node(pod: Json, nodes: Sequence[NodeRoom]) -> Verdict:
             fitting.append(node)
     if fitting:
         return Verdict(max(fitting, key=lambda node: _free(node, "memory")).name)
-    return Verdict(None, _sentence(reasons, len(nodes), bool(claims)))
+    if claims:
+        return Verdict(None, f"0/{len(nodes)} nodes are available: {', '.join(sorted(reasons))}.")
+    return Verdict(None, *_sentences(reasons, len(nodes)))
 
 
-def _sentence(reasons: Counter[str], count: int, unnumbered: bool) -> str:
-    parts = sorted(reason if unnumbered else f"{number} {reason}" for reason, number in reasons.items())
-    sentence = f"0/{count} nodes are available: {', '.join(parts)}."
-    if unnumbered:
-        return sentence
+def _sentences(reasons: Counter[str], count: int) -> tuple[str, str]:
+    parts = sorted(f"{number} {reason}" for reason, number in reasons.items())
     only_room = all(reason.startswith(("Insufficient", "Too many")) for reason in reasons)
     help_ = "No preemption victims found for incoming pod" if only_room else "Preemption is not helpful for scheduling"
-    return f"{sentence} preemption: 0/{count} nodes are available: {count} {help_}."
+    available = f"0/{count} nodes are available:"
+    return f"{available} {', '.join(parts)}.", f"preemption: {available} {count} {help_}."
 
 
 def misfits(spec: Json, asked: Amounts, node: NodeRoom) -> list[str]:
@@ -111,10 +118,10 @@ def misfits(spec: Json, asked: Amounts, node: NodeRoom) -> list[str]:
 
 def _objection(spec: Json, node: NodeRoom) -> str | None:
     cordoned = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-    if node.unschedulable and not _tolerated(cordoned, spec):
+    if node.unschedulable and not tolerated(cordoned, spec):
         return "node(s) were unschedulable"
     hard = [taint for taint in _taints(node) if taint["effect"] != "PreferNoSchedule"]
-    taint = next((taint for taint in hard if not _tolerated(taint, spec)), None)
+    taint = next((taint for taint in hard if not tolerated(taint, spec)), None)
     if taint:
         return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value') or ''}}}"
     if not _selected(spec, node):
@@ -129,20 +136,6 @@ def _taints(node: NodeRoom) -> tuple[Mapping[str, Any], ...]:
 
 def _free(node: NodeRoom, resource: str) -> Decimal:
     return node.allocatable.get(resource, Decimal(0)) - node.used.get(resource, Decimal(0))
-
-
-def _tolerated(taint: Mapping[str, Any], spec: Json) -> bool:
-    return any(_tolerates(toleration, taint) for toleration in spec.get("tolerations") or ())
-
-
-def _tolerates(toleration: Json, taint: Mapping[str, Any]) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    exists = toleration.get("operator") == "Exists"
-    if not toleration.get("key"):
-        return exists
-    same = bool(toleration["key"] == taint["key"])
-    return same and (exists or (toleration.get("value") or "") == (taint.get("value") or ""))
 
 
 def _selected(spec: Json, node: NodeRoom) -> bool:

@@ -28,11 +28,12 @@ class _Watched:
 def process_tree(pid: int) -> Iterator[int]:
     """`pid` and its descendants. Processes that end meanwhile are left out."""
     yield pid
-    for child in _children(pid):
+    for child in children_of(pid):
         yield from process_tree(child)
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """Child processes; none if `pid` has ended."""
     children: list[int] = []
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -51,6 +52,11 @@ def _pss(pid: int) -> int:
     with suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
         return next((int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:")), 0)
     return 0
+
+
+def tree_memory(pid: int) -> int:
+    """Bytes that `pid` and its descendants hold, shared pages counted once."""
+    return sum(map(_pss, process_tree(pid)))
 
 
 class MemoryWatch:

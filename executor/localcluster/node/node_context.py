@@ -6,24 +6,26 @@ import os
 import pwd
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from executor.localcluster.node.api import ApiClient, Json
 from executor.localcluster.node.fields import NodeFacts
-from executor.localcluster.node.images import ImageEntry
+from executor.localcluster.node.images import ImageEntry, ImageStore
 from executor.localcluster.node.memory import MemoryWatch
 from executor.localcluster.node.process import Launcher
 from executor.localcluster.node.recorder import EventRecorder
 from executor.localcluster.node.rootfs import Machine
+from executor.localcluster.node.timing import Timings
+from executor.localcluster.node.volume_refresh import VolumeRefresher
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """Clients and facts. token: what service account volumes hold."""
+    """Clients and facts."""
 
     api: ApiClient
     events: EventRecorder
@@ -33,7 +35,9 @@ class NodeContext:
     state_dir: Path
     images: Mapping[str, ImageEntry]
     machine: Machine
-    token: str = field(repr=False)
+    pulled: ImageStore
+    refresher: VolumeRefresher
+    timings: Timings
 
     def pod_dir(self, pod: Json) -> Path:
         return self.state_dir / "pods" / str(pod["metadata"]["uid"])

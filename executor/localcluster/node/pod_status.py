@@ -18,7 +18,8 @@ UNKNOWN = "The container could not be located when the pod was terminated"
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """All but the containers. start_time, now: RFC 3339. verdict: (reason, message) once the kubelet ended the pod."""
+    """All but the containers. start_time, now: RFC 3339. verdict: (reason, message) once the kubelet ended the pod;
+    disruption: message of the condition DisruptionTarget, where it did so for the node's sake."""
 
     restart_policy: str
     start_time: str
@@ -26,6 +27,7 @@ class PodFacts:
     sandbox_ready: bool
     stopping: bool = False
     verdict: tuple[str, str] | None = None
+    disruption: str | None = None
 
 
 def pod_phase(records: Sequence[ContainerRecord], facts: PodFacts) -> str:
@@ -60,11 +62,10 @@ def _init_failed(records: Iterable[ContainerRecord], facts: PodFacts) -> bool:
     return final and any(record.role == "init" and record.exit_code not in (None, 0) for record in records)
 
 
-def initialized(records: Iterable[ContainerRecord]) -> bool:
-    return all(
-        record.exit_code == 0
-        if record.role == "init"
-        else isinstance(record.state, Running) or record.exit_code is not None
+def initialized(records: Sequence[ContainerRecord]) -> bool:
+    """Init containers have ended well and sidecars have started, or did once, as a main container has run."""
+    return any(map(_has_started, (record for record in records if record.role == "main"))) or all(
+        record.exit_code == 0 if record.role == "init" else record.started or record.exit_code is not None
         for record in records
         if record.role != "main"
     )
@@ -82,7 +83,7 @@ def located(records: Iterable[ContainerRecord], now: str) -> list[ContainerRecor
 
 def conditions(records: Sequence[ContainerRecord], facts: PodFacts, phase: str) -> list[Json]:
     """The kubelet's conditions, without transition times."""
-    unready = [record.name for record in records if record.role != "init" and not isinstance(record.state, Running)]
+    unready = [record.name for record in records if record.role != "init" and not record.ready]
     unfinished = [record.name for record in records if record.role == "init" and record.exit_code != 0]
     why_unready = END_REASONS.get(phase) or {
         "reason": "ContainersNotReady",
@@ -92,7 +93,9 @@ def conditions(records: Sequence[ContainerRecord], facts: PodFacts, phase: str) 
         "reason": "ContainersNotInitialized",
         "message": f"containers with incomplete status: [{' '.join(unfinished)}]",
     }
+    disruption = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
     return [
+        *([{**disruption, "message": facts.disruption}] if facts.disruption else []),
         _condition("PodReadyToStartContainers", facts.sandbox_ready and phase not in END_REASONS, {}),
         _condition("Initialized", initialized(records) or phase == "Succeeded", why_uninitialized),
         _condition("Ready", not unready, why_unready),
@@ -137,14 +140,13 @@ def pod_status(records: Sequence[ContainerRecord], facts: PodFacts, old_conditio
 
 
 def container_status(record: ContainerRecord) -> Json:
-    running = isinstance(record.state, Running)
     status = {
         "name": record.name,
         "image": record.image,
         "imageID": record.image_id,
         "restartCount": record.restart_count,
-        "ready": running if record.role != "init" else record.exit_code == 0,
-        "started": running,
+        "ready": record.ready if record.role != "init" else record.exit_code == 0,
+        "started": record.started,
         "state": _state(record.state),
         "lastState": _state(record.last_state) if record.last_state else {},
     }

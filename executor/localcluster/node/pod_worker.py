@@ -1,8 +1,9 @@
 """One pod of this node, from its first sight to its end: a task per pod, as the kubelet has a worker per pod.
 
 Order: volumes, init containers one after the other (sidecars stay), main containers together, sidecars stopped last.
-`update` and `lost` may be called at any time; a pod told to stop starts nothing more, gets SIGTERM, then SIGKILL.
-The status is written by a task of its own, always the newest, so a slow or absent API server holds up no container.
+`update`, `evict` and `lost` may be called at any time; a pod told to stop starts nothing more, gets SIGTERM, then
+SIGKILL. The status is written by a task of its own, always the newest, so a slow or absent API server holds up no
+container. A pod that an earlier life of the agent ran starts again or has failed, as `restore` says.
 """
 
 from __future__ import annotations
@@ -12,43 +13,47 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
-from executor.localcluster.node import sources
+from executor.localcluster.node import eviction, restore
 from executor.localcluster.node.api import UNREACHABLE, ApiError, Json
 from executor.localcluster.node.container_loop import ContainerLoop
 from executor.localcluster.node.container_run import remove_tree
+from executor.localcluster.node.leftovers import clear_runtime_files
 from executor.localcluster.node.node_context import NodeContext
+from executor.localcluster.node.pod_removal import FIRST_RETRY, LAST_RETRY, remove_object
 from executor.localcluster.node.pod_status import PodFacts, located, pod_status
+from executor.localcluster.node.pod_volumes import PodVolumes
 from executor.localcluster.node.recorder import now_seconds
 from executor.localcluster.node.state import ContainerRecord, Waiting
 from executor.localcluster.node.status_writer import StatusWriter
-from executor.localcluster.node.volume_files import VolumeContext, VolumeError
-from executor.localcluster.node.volumes import set_up_volume
+from executor.localcluster.node.volume_files import VolumeError
+from executor.localcluster.node.waiting import cancel_all, first_of, set_within
 
 log = logging.getLogger(__name__)
-FIRST_RETRY, LAST_RETRY = 0.5, 5.0
 FINAL = ("Succeeded", "Failed")
 DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
-
-
-def first_records(pod: Json) -> list[ContainerRecord]:
-    """Records of a pod whose containers have not been touched."""
-    spec = pod["spec"]
-    initial = spec.get("initContainers") or ()
-    waiting = Waiting("PodInitializing" if initial else "ContainerCreating")
-    records = [
-        ContainerRecord(c["name"], c["image"], "sidecar" if c.get("restartPolicy") == "Always" else "init", waiting)
-        for c in initial
-    ]
-    return records + [ContainerRecord(c["name"], c["image"], "main", waiting) for c in spec["containers"]]
 
 
 async def all_ended(tasks: Iterable[asyncio.Task[None]]) -> None:
     """Until all tasks have ended. Unlike `gather` it does not pass a cancellation on: containers are killed instead."""
     waiting = list(tasks)
-    await asyncio.wait(waiting)
+    if waiting:
+        await asyncio.wait(waiting)
     for task in waiting:
         task.result()
+
+
+def seconds_since(moment: str) -> float:
+    """moment: RFC 3339."""
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def written_by_node_controller(pod: Json) -> bool:
+    """Whether somebody who took this node for lost has made the pod unready; the kubelet always gives a reason."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    ready: Json = next((condition for condition in conditions if condition["type"] == "Ready"), {})
+    return ready.get("status") == "False" and not ready.get("reason")
 
 
 class PodWorker:
@@ -56,24 +61,42 @@ class PodWorker:
 
     def __init__(self, node: NodeContext, pod: Json) -> None:
         self.node, self.pod = node, pod
-        self.records: dict[str, ContainerRecord] = {record.name: record for record in first_records(pod)}
+        self.records: dict[str, ContainerRecord] = {record.name: record for record in restore.first_records(pod)}
         self.volumes: Mapping[str, str] = {}
+        self._files = PodVolumes(node, lambda: self.pod)
         self._loops: dict[str, ContainerLoop] = {}
         self._stopping, self._kill_time_changed = asyncio.Event(), asyncio.Event()
         self._kill_at = float("inf")
         self._deleted, self._gone = asyncio.Event(), asyncio.Event()
-        self._facts = PodFacts(pod["spec"].get("restartPolicy", "Always"), now_seconds(), "", False)
-        self._conditions: list[Json] = (pod.get("status") or {}).get("conditions") or []
+        self._finished = False
+        status = pod.get("status") or {}
+        started = status.get("startTime") or now_seconds()
+        self._facts = PodFacts(pod["spec"].get("restartPolicy", "Always"), started, "", False)
+        self._conditions: list[Json] = status.get("conditions") or []
         self._status = StatusWriter(node.api, pod["metadata"], self._compute_status)
 
     # --- what others tell
 
     def update(self, pod: Json) -> None:
         """The pod object is now so."""
-        self.pod = pod
+        before, self.pod = self.pod, pod
+        if any(before["metadata"].get(shown) != pod["metadata"].get(shown) for shown in ("labels", "annotations")):
+            self._files.refresh_fields()
+        if written_by_node_controller(pod):
+            self._status.rewrite()
         if pod["metadata"].get("deletionTimestamp"):
             self._deleted.set()
             self._stop_within(float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
+
+    def evict(self) -> None:
+        """The node has too little memory: the pod fails at once, and its object stays. A finished one is left so."""
+        if self._finished:
+            return
+        memory = {name: loop.memory() for name, loop in self._loops.items()}
+        message = eviction.eviction_message(self.pod, memory)
+        self.node.events.record(self.pod, eviction.REASON, message, "Warning")
+        self._facts = replace(self._facts, verdict=(eviction.REASON, message), disruption=message)
+        self._stop_within(0)
 
     def lost(self) -> None:
         """The pod object is gone: whatever still runs is stopped and nothing is reported.
@@ -86,7 +109,7 @@ class PodWorker:
         self._stop_within(max(1.0, float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0)))
 
     @property
-    def _grace(self) -> float:
+    def grace(self) -> float:
         asked = self.pod["metadata"].get("deletionGracePeriodSeconds")
         return float(self.pod["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
 
@@ -98,47 +121,68 @@ class PodWorker:
     # --- the life of the pod
 
     async def run(self) -> None:
-        """Until the pod object is gone and nothing of the pod is left on this machine."""
+        """Until the pod object is gone and nothing of the pod is left on this machine. Cancelled, it kills what runs
+        and leaves logs and volumes to the next life of the agent."""
         writer = asyncio.create_task(self._status.run())
         try:
             if (self.pod.get("status") or {}).get("phase") in FINAL:
+                self._finished = True
                 self._status.give_up()
             else:
                 await self._live()
-            await self._remove_object()
+            await self._deleted.wait()
+            await remove_object(self.node.api, self.pod["metadata"], self._gone)
         finally:
-            await self._cancel(writer)
-            await asyncio.to_thread(remove_tree, self.node.pod_dir(self.pod))
+            await cancel_all(writer)
+        await asyncio.to_thread(remove_tree, self.node.pod_dir(self.pod))
 
     async def _live(self) -> None:
         """From the first container to the final status in the API."""
-        self._status.changed()
-        watchers = [asyncio.create_task(self._killer()), asyncio.create_task(self._watch_deadline())]
-        try:
-            await self._run_containers()
-        finally:
-            await self._cancel(*watchers)
+        if self._take_over():
+            self._status.changed()
+            watchers = [asyncio.create_task(self._killer()), asyncio.create_task(self._watch_deadline())]
+            try:
+                await self._run_containers()
+            finally:
+                await cancel_all(*watchers)
+                self._files.close()
+        self._finished = True
         await self._status.flush()
 
-    @staticmethod
-    async def _cancel(*tasks: asyncio.Task[None]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _take_over(self) -> bool:
+        """Go on where an earlier life of the agent ended, if there was one; False if that was the end of the pod."""
+        before = restore.records_before(self.pod)
+        if not restore.was_running(before):
+            return True
+        clear_runtime_files(self.node.pod_dir(self.pod))
+        if self._facts.restart_policy == "Never" or self._stopping.is_set():
+            self._set_records(restore.ended_records(before, now_seconds()))
+            self._facts = replace(self._facts, sandbox_ready=True, stopping=True)
+            self._stopping.set()
+            return False
+        self._set_records(restore.restarted_records(self.pod, before, now_seconds()))
+        return True
+
+    def _set_records(self, records: Iterable[ContainerRecord]) -> None:
+        self.records = {record.name: record for record in records}
 
     async def _run_containers(self) -> None:
         tasks: dict[str, asyncio.Task[None]] = {}
         try:
             if await self._set_up_volumes() and await self._initialize(tasks):
-                for container in self.pod["spec"]["containers"]:
+                mains = [one for one in self.pod["spec"]["containers"] if self.records[one["name"]].exit_code is None]
+                for container in mains:
                     tasks[container["name"]] = self._start(container)
-                await all_ended(tasks[container["name"]] for container in self.pod["spec"]["containers"])
+                await all_ended(tasks[container["name"]] for container in mains)
             await self._stop_sidecars(tasks)
+        except asyncio.CancelledError:
+            self._status.give_up()  # nobody is told of this end, as when a machine loses power
+            raise
         finally:
             self._kill_all()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
         if self._stopping.is_set():
-            self.records = {record.name: record for record in located(self.records.values(), now_seconds())}
+            self._set_records(located(self.records.values(), now_seconds()))
 
     def _start(self, container: Json) -> asyncio.Task[None]:
         name = container["name"]
@@ -159,25 +203,16 @@ class PodWorker:
                     return False
             else:
                 tasks[name] = self._start(container)
-                await self._first_of(self._loops[name].started, self._stopping)
+                await first_of(self._loops[name].started, self._stopping)
             if self._stopping.is_set():
                 return False
         return True
-
-    @staticmethod
-    async def _first_of(*events: asyncio.Event) -> None:
-        waiting = [asyncio.create_task(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
 
     async def _stop_sidecars(self, tasks: Mapping[str, asyncio.Task[None]]) -> None:
         """In reverse order, all within the pod's grace period (Kubernetes: "Sidecar Containers")."""
         sidecars = [name for name in tasks if self.records[name].role == "sidecar"]
         if sidecars:
-            self._kill_within(self._grace)
+            self._kill_within(self.grace)
         for name in reversed(sidecars):
             self._loops[name].stop.set()
             await all_ended([tasks[name]])
@@ -187,40 +222,24 @@ class PodWorker:
         pause = FIRST_RETRY
         while not self._stopping.is_set():
             try:
-                self.volumes = await self._make_volumes()
+                self.volumes = await self._files.set_up()
             except (VolumeError, ApiError, OSError, *UNREACHABLE) as error:
                 log.debug("volumes of pod %s: %r", self.pod["metadata"]["name"], error)
             else:
                 self._facts = replace(self._facts, sandbox_ready=True)
                 return True
-            if await self._wait_for(self._stopping, pause):
+            if await set_within(self._stopping, pause):
                 break
             pause = min(pause * 2, LAST_RETRY)
         return False
-
-    async def _make_volumes(self) -> dict[str, str]:
-        volumes = self.pod["spec"].get("volumes") or ()
-        found = await sources.fetch(
-            self.node.api, self.pod["metadata"]["namespace"], sources.volume_references(volumes)
-        )
-        context = VolumeContext(self.pod, self.node.facts, found, self.node.token)
-        folder = self.node.pod_dir(self.pod)
-        folder.mkdir(parents=True, exist_ok=True)
-        made = {}
-        for volume in volumes:
-            try:
-                made[volume["name"]] = set_up_volume(volume, folder / ".volumes" / volume["name"], context)
-            except VolumeError as error:
-                message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
-                self.node.events.record(self.pod, "FailedMount", message, "Warning")
-                raise
-        return made
 
     # --- the end of the pod
 
     def _stop_within(self, seconds: float) -> None:
         """No container starts any more; running ones get SIGTERM now and SIGKILL after `seconds`."""
         self._kill_within(seconds)
+        if seconds <= 0:
+            self._kill_all()
         self._stopping.set()
         for name, loop in self._loops.items():
             if self.records[name].role != "sidecar":
@@ -236,7 +255,7 @@ class PodWorker:
         while self._kill_at > time.monotonic():
             self._kill_time_changed.clear()
             left = self._kill_at - time.monotonic()
-            await self._wait_for(self._kill_time_changed, None if left == float("inf") else left)
+            await set_within(self._kill_time_changed, None if left == float("inf") else left)
         self._kill_all()
 
     def _kill_all(self) -> None:
@@ -247,39 +266,11 @@ class PodWorker:
         """Kubernetes: "Jobs", activeDeadlineSeconds of a pod."""
         seconds = self.pod["spec"].get("activeDeadlineSeconds")
         if seconds is not None:
-            await asyncio.sleep(seconds)
+            before = (self.pod.get("status") or {}).get("startTime")
+            await asyncio.sleep(max(0.0, seconds - (seconds_since(before) if before else 0)))
             if not self._stopping.is_set():
                 self._facts = replace(self._facts, verdict=DEADLINE)
-                self._stop_within(self._grace)
-
-    async def _remove_object(self) -> None:
-        """Once somebody wants the pod deleted: the API object goes last, after the final status."""
-        await self._deleted.wait()
-        metadata, pause = self.pod["metadata"], FIRST_RETRY
-        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}}
-        while not self._gone.is_set():
-            try:
-                await self.node.api.delete(
-                    f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", options
-                )
-            except ApiError as error:
-                if error.status in (404, 409):  # it is gone; the watch will say so
-                    await self._wait_for(self._gone, LAST_RETRY)
-                    return
-                log.warning("pod %s not removed: %s", metadata["name"], error)
-            except UNREACHABLE as error:
-                log.debug("pod %s not removed: %r", metadata["name"], error)
-            await self._wait_for(self._gone, pause)
-            pause = min(pause * 2, LAST_RETRY)
-
-    @staticmethod
-    async def _wait_for(event: asyncio.Event, seconds: float | None) -> bool:
-        """True if the event was set within the time."""
-        try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+                self._stop_within(self.grace)
 
     def _compute_status(self) -> Json:
         facts = replace(self._facts, now=now_seconds(), stopping=self._stopping.is_set())

@@ -16,11 +16,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
-from executor.localcluster.node.cri_log import LineSplitter
+from executor.localcluster.node.cri_log import LineSplitter, RotatingLog
 from executor.localcluster.node.spec import ContainerSpec
 
 PROGRAM = Path(__file__).with_name("container_main.py")
@@ -47,7 +46,7 @@ class _Report(msgspec.Struct):
 class OutputPump:
     """Copies one pipe into a log file as CRI lines, whenever the event loop says there is something."""
 
-    def __init__(self, fd: int, stream: str, log: BinaryIO) -> None:
+    def __init__(self, fd: int, stream: str, log: RotatingLog) -> None:
         self._fd, self._log, self._lines = fd, log, LineSplitter(stream)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         os.set_blocking(fd, False)
@@ -72,7 +71,7 @@ class OutputPump:
 class ContainerProcess:
     """A started container. `exited` resolves to its wait status (see `os.waitpid`)."""
 
-    def __init__(self, pid: int, pumps: list[OutputPump], log: BinaryIO) -> None:
+    def __init__(self, pid: int, pumps: list[OutputPump], log: RotatingLog) -> None:
         self.pid = pid
         self._pumps, self._log = pumps, log
         self._pidfd = os.pidfd_open(pid)
@@ -112,8 +111,7 @@ class Launcher:
 
     async def start(self, spec: ContainerSpec, log_path: Path) -> ContainerProcess:
         """Start a container; returns when its program runs. Raises StartError."""
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        log = log_path.open("ab", buffering=0)
+        log = RotatingLog(log_path)
         out, err, reports = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
         try:
             self._send(spec, reports[1], out[1], err[1])
@@ -169,7 +167,7 @@ class Launcher:
             self._server = None
 
 
-async def _started(text: bytes, pumps: list[OutputPump], log: BinaryIO) -> ContainerProcess:
+async def _started(text: bytes, pumps: list[OutputPump], log: RotatingLog) -> ContainerProcess:
     lines = [msgspec.json.decode(line, type=_Report) for line in text.splitlines()]
     failure = next((line for line in lines if line.error), None)
     launcher, pid = (max((getattr(line, name) for line in lines), default=0) for name in ("launcher", "pid"))

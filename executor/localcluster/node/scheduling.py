@@ -1,7 +1,8 @@
 """Binds pending pods to nodes, as a client of the API (Kubernetes: "Kubernetes Scheduler").
 
 One pass over the waiting pods whenever a pod or node changes; in order of priority, then age. A pod that fits nowhere
-gets the condition PodScheduled=False and a FailedScheduling event, and is tried again when something changes.
+gets the condition PodScheduled=False and a FailedScheduling event, and is tried again when something changes. Pods of
+lower priority make room for it (`preemption`). With it runs what looks after nodes (`node_lifecycle`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 
 from executor.localcluster.node.api import UNREACHABLE, ApiClient, ApiError, Json
+from executor.localcluster.node.disruption import disrupt, patch_status, ref
 from executor.localcluster.node.fit import NodeRoom, Verdict, add_amounts, choose_node, pod_requests
 from executor.localcluster.node.mirror import Mirror
+from executor.localcluster.node.node_lifecycle import LifecycleTimes, NodeLifecycle
+from executor.localcluster.node.preemption import BoundPod, plan_preemption
 from executor.localcluster.node.recorder import EventRecorder, now_seconds
 from executor.localcluster.quantity import parse_quantity
 
@@ -24,19 +28,14 @@ RETRY = 1.0
 BINDS_AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class BoundPod:
-    """What is kept of a pod that has a node."""
-
-    node: str
-    asked: Mapping[str, Decimal]
-
-
 class Scheduler:
     """One scheduler for one cluster; `run` until cancelled."""
 
-    def __init__(self, api_url: str, token: str, ca_file: str | None) -> None:
+    def __init__(self, api_url: str, token: str, ca_file: str | None, times: LifecycleTimes | None = None) -> None:
         self._api = ApiClient(api_url, token, ca_file)
+        self._lifecycle = NodeLifecycle(
+            self._api, times or LifecycleTimes(), lambda: {pod.node for pod in self._bound.values()}
+        )
         self._events = EventRecorder(self._api, SCHEDULER)
         self._waiting: dict[str, Json] = {}
         self._bound: dict[str, BoundPod] = {}
@@ -49,7 +48,7 @@ class Scheduler:
         async with self._api, asyncio.TaskGroup() as group:
             pods = Mirror(self._api, "/api/v1/pods", {}, self._pod_changed)
             nodes = Mirror(self._api, "/api/v1/nodes", {}, self._node_changed)
-            for task in (pods.run(), nodes.run(), self._events.run()):
+            for task in (pods.run(), nodes.run(), self._events.run(), self._lifecycle.run()):
                 group.create_task(task)
             await asyncio.gather(pods.synced.wait(), nodes.synced.wait())
             await self._schedule_for_ever()
@@ -63,7 +62,9 @@ class Scheduler:
                 self._changed.set()
         elif spec.get("nodeName"):
             self._forget(uid)
-            self._take(uid, spec["nodeName"], spec)
+            self._take(pod, spec["nodeName"])
+            if pod["metadata"].get("deletionTimestamp"):
+                self._bound[uid] = replace(self._bound[uid], leaving=True)
         elif is_ours(pod) and uid not in self._bound:
             self._waiting[uid] = pod
             self._changed.set()
@@ -102,20 +103,22 @@ class Scheduler:
                 continue
             verdict = choose_node(pod, self._rooms())
             if verdict.node is None:
-                await self._refuse(pod, verdict)
+                await self._make_room(pod, verdict)
                 continue
             # assumed at once, so that the next pod of this pass sees the room taken
-            self._take(uid, verdict.node, pod["spec"])
+            self._take(pod, verdict.node)
             batch.append((pod, verdict.node))
             if len(batch) == BINDS_AT_ONCE:
                 await self._bind_all(batch)
                 batch = []
         await self._bind_all(batch)
 
-    def _take(self, uid: str, node: str, spec: Json) -> None:
+    def _take(self, pod: Json, node: str) -> None:
+        uid, spec = pod["metadata"]["uid"], pod["spec"]
         if uid not in self._bound:
-            self._bound[uid] = BoundPod(node, {**pod_requests(spec), "pods": Decimal(1)})
-            self._used[node] = add_amounts(self._used.get(node, {}), self._bound[uid].asked)
+            asked = {**pod_requests(spec), "pods": Decimal(1)}
+            self._bound[uid] = BoundPod(ref(pod), node, asked, spec.get("priority") or 0)
+            self._used[node] = add_amounts(self._used.get(node, {}), asked)
 
     def _free(self, uid: str) -> bool:
         """True if the pod held room on a node."""
@@ -150,10 +153,23 @@ class Scheduler:
         self._forget(uid)
         self._events.record(pod, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
 
-    async def _refuse(self, pod: Json, verdict: Verdict) -> None:
-        """Say why, once for each reason."""
-        metadata = pod["metadata"]
-        if self._said.get(metadata["uid"]) == verdict.message:
+    async def _make_room(self, pod: Json, verdict: Verdict) -> None:
+        """Delete pods of lower priority if that helps, and say in any case why the pod waits."""
+        plan = plan_preemption(pod, self._rooms(), self._bound.values()) if verdict.preemption else None
+        if plan is None:
+            return await self._refuse(pod, verdict)
+        message = f"{SCHEDULER}: preempting to accommodate a higher priority pod"
+        for victim in plan.victims:
+            if not victim.leaving and await disrupt(self._api, victim.ref, "PreemptionByScheduler", message):
+                self._bound[victim.ref.uid] = replace(victim, leaving=True)
+                text = f"Preempted by pod {pod['metadata']['uid']} on node {plan.node}"
+                self._events.record(victim.ref.involved(), "Preempted", text)
+        await self._refuse(pod, Verdict(None, verdict.why), plan.node)
+
+    async def _refuse(self, pod: Json, verdict: Verdict, nominated: str | None = None) -> None:
+        """Say why, once for each reason. nominated: the node where room is being made."""
+        uid = pod["metadata"]["uid"]
+        if self._said.get(uid) == verdict.message:
             return
         condition = {
             "type": "PodScheduled",
@@ -162,16 +178,14 @@ class Scheduler:
             "message": verdict.message,
             "lastTransitionTime": now_seconds(),
         }
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
-        self._said[metadata["uid"]] = verdict.message
+        self._said[uid] = verdict.message
         try:
-            await self._api.patch(path, {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}})
-        except ApiError as error:
-            if error.status not in (404, 409):
-                self._said.pop(metadata["uid"], None)
-                raise
-            return
-        self._events.record(pod, "FailedScheduling", verdict.message, "Warning")
+            there = await patch_status(self._api, ref(pod), {"conditions": [condition], "nominatedNodeName": nominated})
+        except (ApiError, *UNREACHABLE):
+            self._said.pop(uid, None)
+            raise
+        if there:
+            self._events.record(pod, "FailedScheduling", verdict.message, "Warning")
 
 
 def is_ours(pod: Json) -> bool:

@@ -15,10 +15,14 @@ PATHS = {"Secret": "secrets", "ConfigMap": "configmaps"}
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Content by reference; None for an object that does not exist."""
+    """Content by reference; None for an object that does not exist.
+
+    versions: resourceVersions of the objects that may change, "" for one that does not exist.
+    """
 
     namespace: str
     data: Mapping[Reference, Mapping[str, bytes] | None] = field(repr=False)
+    versions: Mapping[Reference, str] = field(default_factory=dict)
 
     def get(self, kind: str, name: str) -> Mapping[str, bytes] | None:
         return self.data.get((kind, name))
@@ -54,16 +58,28 @@ def _named(reference: Json | None, kind: str) -> set[Reference]:
 async def fetch(api: ApiClient, namespace: str, references: Iterable[Reference]) -> Sources:
     """One GET each. Raises ApiError for anything but 404, one of `api.UNREACHABLE` without an answer."""
     data: dict[Reference, Mapping[str, bytes] | None] = {}
-    for kind, name in references:
-        try:
-            found = await api.get(f"/api/v1/namespaces/{namespace}/{PATHS[kind]}/{name}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            data[kind, name] = None
-        else:
-            data[kind, name] = _content(found, kind)
-    return Sources(namespace, data)
+    versions: dict[Reference, str] = {}
+    for reference in references:
+        found = await fetch_object(api, namespace, reference)
+        data[reference] = None if found is None else _content(found, reference[0])
+        if found is None or not found.get("immutable"):
+            versions[reference] = version_of(found)
+    return Sources(namespace, data, versions)
+
+
+async def fetch_object(api: ApiClient, namespace: str, reference: Reference) -> Json | None:
+    """None if there is none. Raises as `fetch` does."""
+    kind, name = reference
+    try:
+        return await api.get(f"/api/v1/namespaces/{namespace}/{PATHS[kind]}/{name}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+
+
+def version_of(found: Json | None) -> str:
+    return "" if found is None else str(found["metadata"]["resourceVersion"])
 
 
 def _content(found: Json, kind: str) -> dict[str, bytes]:

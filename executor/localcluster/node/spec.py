@@ -24,7 +24,10 @@ class Mount(msgspec.Struct, frozen=True):
 
 
 class ContainerSpec(msgspec.Struct, frozen=True):
-    """Everything `container_main` needs. `root` and `scratch` are existing directories of the container's own."""
+    """Everything `container_main` needs. `root` and `scratch` are existing directories of the container's own.
+
+    read_only: the root cannot be written, only mounts and /dev can.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -37,6 +40,7 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     overlay_options: tuple[str, ...]
     mounts: tuple[Mount, ...] = ()
     hidden: tuple[str, ...] = ()
+    read_only: bool = False
 
     def __repr__(self) -> str:
         return f"ContainerSpec(argv[0]={self.argv[:1]!r}, hostname={self.hostname!r})"  # env may hold secrets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,10 @@ State = Waiting | Running | Terminated
 
 @dataclass(frozen=True, slots=True)
 class ContainerRecord:
-    """One container of a pod, over all its restarts. role: main, init or sidecar."""
+    """One container of a pod, over all its restarts. role: main, init or sidecar.
+
+    started, ready: what probes and hooks say of a running container; false of any other.
+    """
 
     name: str
     image: str
@@ -45,12 +48,8 @@ class ContainerRecord:
     restart_count: int = 0
     container_id: str = ""
     image_id: str = ""
-
-    def to(self, state: State) -> ContainerRecord:
-        return replace(self, state=state)
-
-    def restarted(self, state: State, ended: Terminated) -> ContainerRecord:
-        return replace(self, state=state, last_state=ended, restart_count=self.restart_count + 1)
+    started: bool = False
+    ready: bool = False
 
     @property
     def exit_code(self) -> int | None:

@@ -28,6 +28,11 @@ class StatusWriter:
             self._clean.clear()
             self._dirty.set()
 
+    def rewrite(self) -> None:
+        """Somebody else has changed what was written."""
+        self._written = None
+        self.changed()
+
     async def flush(self) -> None:
         """Until the newest status is in the API, or the pod is not."""
         self.changed()

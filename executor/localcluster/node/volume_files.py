@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from executor.localcluster.node.account_tokens import TokenKey, token_key
 from executor.localcluster.node.api import Json
 from executor.localcluster.node.fields import FieldError, NodeFacts, pod_field, resource_field
 from executor.localcluster.node.sources import Sources
@@ -24,12 +25,12 @@ class VolumeFile:
 
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
-    """What volumes may hold: the pod's own fields, Secrets and ConfigMaps, and a token for the API."""
+    """What volumes may hold: the pod's own fields, Secrets and ConfigMaps, and tokens for the API."""
 
     pod: Json
     node: NodeFacts
     sources: Sources
-    token: str = field(repr=False)
+    tokens: Mapping[TokenKey, str] = field(repr=False)
 
 
 Files = dict[str, VolumeFile]
@@ -57,7 +58,8 @@ def _source_files(source: Json, mode: int, context: VolumeContext) -> Files:
     if "downwardAPI" in source:
         return _downward((source["downwardAPI"] or {}).get("items") or (), mode, context)
     if source.get("serviceAccountToken"):
-        return {source["serviceAccountToken"]["path"]: VolumeFile(context.token.encode(), mode)}
+        token = context.tokens[token_key(source["serviceAccountToken"])]
+        return {source["serviceAccountToken"]["path"]: VolumeFile(token.encode(), mode)}
     raise VolumeError(f"the local cluster does not support volume source {', '.join(source)}")
 
 

@@ -1,13 +1,17 @@
 """Makes a pod's volumes on disk and says where each is mounted.
 
-Volumes live below the pod's own directory, which nobody else can read, and go when the pod goes. Content of Secrets
-and ConfigMaps is written once, when the pod starts; later changes are not followed.
+Volumes live below the pod's own directory, which nobody else can read, and go when the pod goes. Files of Secrets,
+ConfigMaps and the like are links into a folder that is replaced as a whole when they change, so a reader sees all old
+or all new ones (pkg/volume/util/atomic_writer.go); a subPath is mounted from the folder of its time and stays old.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from executor.localcluster.node.api import Json
@@ -16,6 +20,7 @@ from executor.localcluster.node.spec import Mount
 from executor.localcluster.node.volume_files import Files, VolumeContext, VolumeError, volume_files
 
 FILE_KINDS = ("secret", "configMap", "downwardAPI", "projected")
+DATA = "..data"
 
 
 def set_up_volume(volume: Json, folder: Path, context: VolumeContext) -> str:
@@ -26,7 +31,7 @@ def set_up_volume(volume: Json, folder: Path, context: VolumeContext) -> str:
     if "persistentVolumeClaim" in volume:
         raise VolumeError(f'persistentvolumeclaim "{volume["persistentVolumeClaim"]["claimName"]}" not found')
     if any(kind in volume for kind in FILE_KINDS):
-        _write(folder, volume_files(volume, context))
+        update_files(folder, volume_files(volume, context))
         folder.chmod(0o755)
     elif "emptyDir" in volume or set(volume) == {"name"}:
         folder.chmod(0o777)
@@ -36,13 +41,51 @@ def set_up_volume(volume: Json, folder: Path, context: VolumeContext) -> str:
     return str(folder.resolve())
 
 
-def _write(folder: Path, files: Files) -> None:
+def update_files(folder: Path, files: Files) -> bool:
+    """Make the volume hold these files, in one step; False if it did before."""
+    if _holds(folder, files):
+        return False
+    old = folder / DATA
+    replaced = old.resolve() if old.is_symlink() else None
+    fresh = Path(tempfile.mkdtemp(prefix=time.strftime("..%Y_%m_%d_%H_%M_%S.", time.gmtime()), dir=folder))
+    fresh.chmod(0o755)
     for name, file in files.items():
-        path = folder / name
+        path = fresh / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
         path.write_bytes(file.data)
         path.chmod(file.mode)
+    _link(DATA, fresh.name, folder)
+    _link_names({name.partition("/")[0] for name in files}, folder)
+    if replaced:
+        shutil.rmtree(replaced)
+    return True
+
+
+def _holds(folder: Path, files: Files) -> bool:
+    data = folder / DATA
+    if not data.is_symlink():
+        return False
+    there = [path for path in data.resolve().rglob("*") if path.is_file()]
+    held = {str(path.relative_to(data.resolve())): path for path in there}
+    return held.keys() == files.keys() and all(path.read_bytes() == files[name].data for name, path in held.items())
+
+
+def _link(name: str, to: str, folder: Path) -> None:
+    """Make or replace a symbolic link, in one step."""
+    temporary = folder / f"{name}_tmp"
+    temporary.symlink_to(to)
+    temporary.replace(folder / name)
+
+
+def _link_names(names: Iterable[str], folder: Path) -> None:
+    """One link for each first part of a path, and no other."""
+    wanted = set(names)
+    for path in folder.iterdir():
+        if not path.name.startswith("..") and path.name not in wanted:
+            path.unlink()
+    for name in wanted:
+        if not os.path.lexists(folder / name):
+            _link(name, f"{DATA}/{name}", folder)
 
 
 def _host_path(source: Json) -> str:

@@ -13,6 +13,8 @@ _NAME_RULES: dict[str, Callable[[str], list[str]]] = {
     "Namespace": fields.dns_label,
     "Role": fields.path_segment,
     "RoleBinding": fields.path_segment,
+    "ClusterRole": fields.path_segment,
+    "ClusterRoleBinding": fields.path_segment,
 }
 
 

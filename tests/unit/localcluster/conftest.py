@@ -14,9 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from executor.localcluster.cluster import Cluster, new_cluster
 from executor.localcluster.faults import Faults
 from executor.localcluster.server import ApiServer
+from executor.localcluster.tokens import Keys
 
 TOKEN = "t0ken"
 INNER_TOKEN = "1nner"
+SIGNING_KEY = "a signing key that is long enough for its algorithm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,6 @@ class Running:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    cluster = new_cluster(tmp_path, Faults())
-    async with TestClient(TestServer(ApiServer(cluster, TOKEN, INNER_TOKEN).application())) as client:
+    cluster = new_cluster(tmp_path, Faults(), keys=Keys(TOKEN, INNER_TOKEN, SIGNING_KEY))
+    async with TestClient(TestServer(ApiServer(cluster, switches=True).application())) as client:
         yield Running(cluster, client)

@@ -153,4 +153,4 @@ async def test_a_pod_on_no_node_has_an_empty_log(running: Running) -> None:
     del body["spec"]["nodeName"]
     await running.call("POST", "/api/v1/namespaces/default/pods", body)
     answer = await running.call("GET", _LOG)
-    assert (answer.status, await answer.text()) == (200, "")
+    assert (answer.status, await answer.text()) == (204, "")

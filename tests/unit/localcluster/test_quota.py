@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from executor.localcluster.quota import charge_pod, pod_requirements, pod_usage
+from executor.localcluster.quota import charge
 from executor.localcluster.resources import PODS, RESOURCE_QUOTAS
 from executor.localcluster.status import ApiError
 from executor.localcluster.store import Store
 from executor.localcluster.types import Json
+from executor.localcluster.usage import Meter, pod_requirements, usage_of
 
 
 def needs(cpu: str, **fields: Any) -> Json:
@@ -50,12 +51,13 @@ def test_requirements_of_a_pod(initial: list[Json], cpu: str) -> None:
 
 
 def test_a_pod_that_ended_counts_for_nothing() -> None:
-    assert pod_usage(pod("a", "1", "Succeeded")) == {}
-    assert pod_usage(pod("a", "1")) == {"pods": Decimal(1), "requests.cpu": Decimal(1)}
+    assert usage_of(PODS, pod("a", "1", "Succeeded")) == {"count/pods": Decimal(1)}
+    assert usage_of(PODS, pod("a", "1")) == {"count/pods": Decimal(1), "pods": Decimal(1), "requests.cpu": Decimal(1)}
 
 
 def test_within_the_quota() -> None:
-    charge_pod(store_with({"pods": "2", "cpu": "2"}, pod("a", "1"), pod("b", "1", "Failed")), pod("c", "1"))
+    store = store_with({"pods": "2", "cpu": "2"}, pod("a", "1"), pod("b", "1", "Failed"))
+    charge(store, Meter(store), PODS, pod("c", "1"))
 
 
 @pytest.mark.parametrize(
@@ -73,5 +75,5 @@ def test_within_the_quota() -> None:
 )
 def test_beyond_the_quota(hard: dict[str, str], sentence: str) -> None:
     with pytest.raises(ApiError) as caught:
-        charge_pod(store_with(hard, pod("a", "1")), pod("b", "1"))
+        charge(store := store_with(hard, pod("a", "1")), Meter(store), PODS, pod("b", "1"))
     assert (caught.value.code, caught.value.message) == (403, f'pods "b" is forbidden: {sentence}')

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.localcluster.node import images, rootfs
+from executor.localcluster.node.account_tokens import TokenKey
 from executor.localcluster.node.container_run import hosts_file, memory_limit, remove_tree
 from executor.localcluster.node.cri_log import PART, LineSplitter, tail_text
 from executor.localcluster.node.fields import NodeFacts
@@ -24,28 +25,23 @@ SOURCES = Sources(
     "ns", {("Secret", "s"): {"a": b"1", "b": b"2"}, ("ConfigMap", "c"): {"k": b"v"}, ("Secret", "no"): None}
 )
 POD: dict[str, Any] = {"metadata": {"name": "p", "namespace": "ns"}, "spec": {"containers": []}}
-CONTEXT = VolumeContext(POD, NodeFacts("n", Decimal(1), Decimal(1)), SOURCES, "token")
+CONTEXT = VolumeContext(
+    POD, NodeFacts("n", Decimal(1), Decimal(1)), SOURCES, {TokenKey("", 3600): "token", TokenKey("vault", 600): "other"}
+)
 
 
 @pytest.mark.parametrize(
     "name", ["busybox", "apache/airflow:3.3.2", "r.example:5000/a/b@sha256:" + "0" * 64, "localhost/x_y.z:1"]
 )
 def test_good_image_names(name: str) -> None:
-    assert images.resolve(name, "IfNotPresent", {}) == ImageEntry()
+    assert images.find(name, {}) == ImageEntry()
 
 
 @pytest.mark.parametrize("name", ["Bad", "a b", "x:", "x@sha256:12", "-x", "a//b", "", "группа"])
 def test_bad_image_names(name: str) -> None:
     with pytest.raises(ImageError) as caught:
-        images.resolve(name, "Always", {})
+        images.find(name, {})
     assert caught.value.reason == "InvalidImageName"
-
-
-@pytest.mark.parametrize(("policy", "reason"), [("Always", "ErrImagePull"), ("Never", "ErrImageNeverPull")])
-def test_missing_images(policy: str, reason: str) -> None:
-    with pytest.raises(ImageError) as caught:
-        images.resolve("x:1", policy, {"x:1": ImageEntry(missing=True)})
-    assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize(
@@ -114,6 +110,14 @@ def test_tail_text(tmp_path: Path) -> None:
         ({"configMap": {"name": "c", "items": [{"key": "k", "path": "k", "mode": 448}]}}, {"k": (b"v", 448)}),
         ({"downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}}, {"n": (b"p", 0o644)}),
         ({"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}, {"t": (b"token", 0o644)}),
+        (
+            {
+                "projected": {
+                    "sources": [{"serviceAccountToken": {"path": "t", "audience": "vault", "expirationSeconds": 600}}]
+                }
+            },
+            {"t": (b"other", 0o644)},
+        ),
     ],
 )
 def test_volume_files(volume: dict[str, Any], files: dict[str, tuple[bytes, int]]) -> None:

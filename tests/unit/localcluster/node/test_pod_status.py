@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from executor.localcluster.node.pod_status import PodFacts, located, pod_phase, pod_status, with_transition_times
-from executor.localcluster.node.pod_worker import first_records
+from executor.localcluster.node.restore import first_records
 from executor.localcluster.node.state import ContainerRecord, Running, State, Terminated, Waiting
 
 NOW = "2026-01-01T00:00:10Z"
@@ -20,9 +20,15 @@ def ended(code: int) -> Terminated:
 
 
 def records(*states: State, init: State | None = None, sidecar: State | None = None) -> list[ContainerRecord]:
-    out = [ContainerRecord("init", "i", "init", init)] if init else []
-    out += [ContainerRecord("side", "i", "sidecar", sidecar)] if sidecar else []
-    return out + [ContainerRecord(f"c{n}", "i", "main", state) for n, state in enumerate(states)]
+    out = [record("init", "init", init)] if init else []
+    out += [record("side", "sidecar", sidecar)] if sidecar else []
+    return out + [record(f"c{n}", "main", state) for n, state in enumerate(states)]
+
+
+def record(name: str, role: str, state: State) -> ContainerRecord:
+    """A container without probes: one that runs has started and is ready."""
+    well = isinstance(state, Running)
+    return ContainerRecord(name, "i", role, state, started=well, ready=well)
 
 
 @pytest.mark.parametrize(
