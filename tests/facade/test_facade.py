@@ -19,7 +19,7 @@ from executor.kubernetes_executor import KubernetesExecutor
 from tests.facade.conftest import NAMESPACE, Driven
 from tests.speed.burst import make_workload
 
-# A connection of the loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
+# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
