@@ -7,9 +7,7 @@ object starts nothing, because the API server builds one only to read logs. `con
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,6 +22,7 @@ from executor.airflow_config import read_facts, read_settings
 from executor.assembly import make_plan
 from executor.control.ports import ClosableRows
 from executor.control.supervisor import Supervisor
+from executor.interpreter import no_collection, share
 from executor.live_log import task_log
 from executor.model import Event, LogEntry, Message, Outcome, Settled
 from executor.row_identity import give_launch_id
@@ -42,18 +41,6 @@ log = logging.getLogger(__name__)
 
 REMEMBERED_LAUNCHES = 50_000
 END_SECONDS = 4.0
-
-
-def _share_the_interpreter(switch_interval: float) -> None:
-    """The loop's thread and the scheduler's take turns: often, and never wait for a collection of everything there is.
-
-    A full garbage collection walks all of Airflow's modules, some 130 ms in which no thread runs; what is loaded by
-    now stays loaded, so it is taken out of the collector's sight (`gc.freeze`).
-    """
-    if switch_interval > 0:
-        sys.setswitchinterval(switch_interval)
-    gc.collect()
-    gc.freeze()
 
 
 class KubernetesExecutor(BaseExecutor):
@@ -83,7 +70,7 @@ class KubernetesExecutor(BaseExecutor):
         settings, facts = read_settings(self.team_name), read_facts(self.team_name)
         for sentence in (*settings.notices, *facts.warnings):
             log.warning("%s", sentence)
-        _share_the_interpreter(settings.switch_interval)
+        share(settings.switch_interval)
         self._rows = self._open_rows(settings)
         plan = self._plan(settings, facts, self._rows)
         self._check_ownership = plan.policy.check_ownership
@@ -142,9 +129,10 @@ class KubernetesExecutor(BaseExecutor):
     def heartbeat(self) -> None:
         """The scheduler lives; hand over what it committed, take what happened."""
         try:
-            if self._supervisor is not None:
-                self._supervisor.heartbeat()
-            super().heartbeat()
+            with no_collection():
+                if self._supervisor is not None:
+                    self._supervisor.heartbeat()
+                super().heartbeat()
         except Exception:
             log.exception("The executor's heartbeat broke; the scheduler goes on")
 

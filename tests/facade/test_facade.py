@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import logging
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,6 +75,39 @@ def test_end_leaves_running_pods_and_nothing_else(driven: Driven) -> None:
     assert len(driven.pods()) == 100
     uids = {pod["metadata"]["uid"] for pod in driven.pods()}
     assert all(owner.uid in uids for secret in driven.secrets() for owner in secret.metadata.owner_references)
+
+
+@contextmanager
+def collections_seen(inside: list[bool]) -> Iterator[None]:
+    """The collector runs at every occasion; each run appends whether a heartbeat was going on (see below)."""
+    usual = gc.get_threshold()
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            frames = sys._current_frames().get(threading.main_thread().ident or 0)
+            inside.append(
+                any(frame.f_code is KubernetesExecutor.sync.__code__ for frame, _ in traceback.walk_stack(frames))
+            )
+
+    gc.callbacks.append(note)
+    gc.set_threshold(1, 1, 1_000_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.callbacks.remove(note)
+
+
+def test_no_garbage_is_collected_during_a_heartbeat(driven: Driven) -> None:
+    inside: list[bool] = []
+    driven.queue(50)
+
+    with collections_seen(inside):
+        driven.beat_until("50 pods", lambda: len(driven.pods()) == 50)
+
+    assert gc.isenabled()
+    assert inside
+    assert not any(inside)
 
 
 def test_a_dump_in_a_burst_disturbs_nothing(driven: Driven, caplog: pytest.LogCaptureFixture) -> None:
