@@ -8,6 +8,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 UV     := uv==0.13.8
 TESTS  ?= tests
+# Most tests wait for processes of their own, so three at a time fit on two cores.
+JOBS   ?= 3
 
 # Only what stands on make's command line counts: an exported KUBECONFIG must not send the demo to somebody's cluster.
 given = $(if $(filter command,$(origin $(1))),$($(1)))
@@ -49,7 +51,11 @@ demo: $(STAMP)
 	  DEMO_NAMESPACE="$(call given,NAMESPACE)" DEMO_HOST="$(call given,HOST)" $(BIN)/python -m executor.demo
 
 test: lint
-	$(BIN)/python -m pytest $(TESTS) --durations=10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(TESTS) -m "not alone" -n $(JOBS) --dist loadfile --durations=10 $(PYTEST_ARGS) $(some)
+	$(BIN)/python -m pytest $(TESTS) -m alone $(PYTEST_ARGS) $(some)
+
+# 5 is pytest's word for "none of that kind": no failure where only some of the tests were asked for.
+some = $(if $(filter-out tests,$(TESTS)),|| [ $$? -eq 5 ])
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

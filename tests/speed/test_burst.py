@@ -59,6 +59,7 @@ def bursts(cluster: LocalCluster, home: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the server needs a core of its own")
 @pytest.mark.parametrize("latency", [0, 300])
