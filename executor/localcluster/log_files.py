@@ -1,7 +1,8 @@
 """The log files that the node agent writes: where they are, and how they are read while they grow.
 
 Files: ``<state>/pods/<uid>/<container>/<restartCount>.log`` in CRI format, one ``<time> <stream> <F|P> <text>`` a line,
-``P`` for a part of a line. A file that is full is moved away and begun anew; readers go on with the new one.
+``P`` for a part of a line. A file that is full is moved to ``<restartCount>.log.1`` and begun anew: who begins to read
+sees the new one only, who reads already goes on with it and misses nothing, unless three become full while it waits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from executor.localcluster.resources import PODS
 from executor.localcluster.store import Key, Store
@@ -74,7 +76,7 @@ class LogReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("rb")
+        self._file: BinaryIO = path.open("rb")
         self._rest = b""
 
     def __enter__(self) -> LogReader:
@@ -91,20 +93,36 @@ class LogReader:
 
     def lines(self) -> Iterable[bytes]:
         """The lines that came since the last look."""
+        later = self._later_files()  # before this one is read: what has a successor is complete
         data = self._rest + self._file.read()
-        if self._was_begun_anew():
-            data += self._file.read()
+        for file in later:
             self._file.close()
-            self._file = self._path.open("rb")
-            data += self._file.read()
+            self._file = file
+            data += file.read()
         *lines, self._rest = data.split(b"\n")
         return (line + b"\n" for line in lines)
 
-    def _was_begun_anew(self) -> bool:
-        try:
-            return os.stat(self._path).st_ino != os.fstat(self._file.fileno()).st_ino
-        except FileNotFoundError:
-            return False
+    def _later_files(self) -> list[BinaryIO]:
+        """The files begun after the one that is read, oldest first: the present one, and where two became full since
+        the last look the one before it. The present one is opened first, so that a file that becomes full meanwhile
+        is met twice and not passed over."""
+        later: list[BinaryIO] = []
+        known = {_identity(self._file)}
+        for path in (self._path, Path(f"{self._path}.1")):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                break
+            if _identity(file) in known:
+                file.close()
+                break
+            known.add(_identity(file))
+            later.insert(0, file)
+        return later
+
+
+def _identity(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_ino
 
 
 async def line_batches(place: LogPlace, path: Path, tail: int | None, follow: bool) -> AsyncIterator[Iterable[bytes]]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
+
+from executor.localcluster.node.timing import LifecycleTimes, Timings
+
+Times = TypeVar("Times", Timings, LifecycleTimes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Options:
     rbac: bool = False
     faults: bool = False
     data: Path | None = None
+    timings: Timings = field(default_factory=Timings)
+    lifecycle: LifecycleTimes = field(default_factory=LifecycleTimes)
 
 
 def machine_node() -> NodeOption:
@@ -50,6 +57,36 @@ def parse_node(text: str) -> NodeOption:
     if not (name and separator and cpu and colon and memory):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=cpu:memory, such as big=4:8Gi")
     return NodeOption(name, cpu, memory)
+
+
+def _times() -> dict[str, float]:
+    """Every time that ``--time`` sets, by its name there, with its default in seconds."""
+    times = {**asdict(Timings()), **asdict(LifecycleTimes())}
+    return {name.replace("_", "-"): seconds for name, seconds in times.items()}
+
+
+def parse_time(text: str) -> tuple[str, float]:
+    """``NAME=SECONDS``, such as ``silence=2``, as a field's name and seconds."""
+    name, _, seconds = text.partition("=")
+    try:
+        if name in _times() and float(seconds) > 0:
+            return name.replace("-", "_"), float(seconds)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SECONDS with one of {', '.join(_times())}")
+
+
+def _with(times: Times, given: Iterable[tuple[str, float]]) -> Times:
+    """Those of the given times that belong there."""
+    names = asdict(times)
+    return replace(times, **{name: seconds for name, seconds in given if name in names})
+
+
+IMAGES_HELP = """YAML map: image name -> what it is; an image that is not listed is this machine's files, and present.
+How a pull goes: {missing: true} is never found, {error: TEXT} fails with that text (with failures: N only N times, then
+it is found), {delay: SECONDS} takes its time, {pullSecret: NAME} wants that Secret in imagePullSecrets. What runs:
+{root: DIR, mounts: {PATH: DIR}} instead of this machine's files; entrypoint, cmd, env, workdir as in an image"""
+TIME_HELP = "how long nodes take for something; may be repeated; the defaults: "
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a node to run; may be repeated; default: this machine as 'local'",
     )
     parser.add_argument("--no-nodes", action="store_true", help="neither nodes nor a scheduler: pods stay Pending")
-    parser.add_argument("--images", type=Path, help="YAML map: image name -> {missing: true} or {root: DIR}")
+    parser.add_argument("--images", type=Path, metavar="FILE", help=IMAGES_HELP)
     parser.add_argument("--state", type=Path, help="folder for logs and volumes of pods; default: a temporary one")
     parser.add_argument("--forbid", action="append", default=[], metavar="NAMESPACE", help="answer 403 there")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="delay of each answer, milliseconds")
@@ -87,6 +124,14 @@ def _parser() -> argparse.ArgumentParser:
         default=20_000,
         metavar="N",
         help="changes kept for watches, a resource; older versions are answered with 410",
+    )
+    parser.add_argument(
+        "--time",
+        type=parse_time,
+        action="append",
+        default=[],
+        metavar="NAME=SECONDS",
+        help=TIME_HELP + ", ".join(f"{name}={seconds:g}" for name, seconds in _times().items()),
     )
     return parser
 
@@ -108,4 +153,6 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         rbac=given.rbac,
         faults=given.faults,
         data=given.data,
+        timings=_with(Timings(), given.time),
+        lifecycle=_with(LifecycleTimes(), given.time),
     )

@@ -124,10 +124,13 @@ async def _nodes(
         write_private(Path(ca_file), certificate.authority)
     images = _read_images(options.images)
     try:
-        agents = [agent.NodeAgent(url, token, ca_file, n.name, n.cpu, n.memory, state, images) for n in options.nodes]
+        agents = [
+            agent.NodeAgent(url, token, ca_file, n.name, n.cpu, n.memory, state, images, options.timings)
+            for n in options.nodes
+        ]
     except ValueError as error:
         sys.exit(f"local cluster: {error}")
-    runners: list[Any] = [*agents, scheduling.Scheduler(url, token, ca_file)]
+    runners: list[Any] = [*agents, scheduling.Scheduler(url, token, ca_file, options.lifecycle)]
     tasks = [asyncio.create_task(runner.run(), name=type(runner).__name__) for runner in runners]
     for task in tasks:
         task.add_done_callback(_report)
@@ -154,7 +157,6 @@ def _read_images(path: Path | None) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         sys.exit(f"local cluster: --images {path}: {error}")
     if not isinstance(table, dict):
-        sys.exit(
-            f"local cluster: --images {path}: expected a map of image names, such as 'broken:1: {{missing: true}}'"
-        )
+        example = "'broken:1: {missing: true}'"
+        sys.exit(f"local cluster: --images {path}: expected a map of image names, such as {example}; see --help")
     return table

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -21,6 +22,7 @@ import yaml
 from executor.localcluster.node.api import ApiClient, ApiError, Json
 
 START_SECONDS, PATIENCE = 30.0, 15.0
+QUICK = ("--time", "refresh=0.5", "--time", "config-retry=0.2")
 
 
 def can_isolate() -> bool:
@@ -59,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     entries = {
         "registry.example/missing:1": {"missing": True},
         "registry.example/private:1": {"pullSecret": "pull"},
-        "registry.example/slow:1": {"delay": 1.5},
+        "registry.example/slow:1": {"delay": 0.7},
         "configured:1": {
             "entrypoint": ["sh", "-c", 'echo "$GREETING $0 $@ in $(pwd)"'],
             "cmd": ["world"],
@@ -69,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "no-airflow:1": {"root": str(bare), "mounts": {path: path for path in ("/usr", "/bin", "/lib", "/lib64")}},
     }
     (folder / "images.yaml").write_text(yaml.safe_dump(entries))
-    running = start_server(folder, "--images", str(folder / "images.yaml"))
+    running = start_server(folder, "--images", str(folder / "images.yaml"), *QUICK)
     try:
         yield running
     finally:
@@ -190,6 +192,18 @@ class Cluster:
             await asyncio.sleep(0.05)
 
 
+async def last_of(cluster: Cluster, pod: Json) -> Json:
+    """The last state of a pod, as a watch shows it."""
+    name, version = pod["metadata"]["name"], pod["metadata"]["resourceVersion"]
+    query = {"resourceVersion": version, "fieldSelector": f"metadata.name={name}"}
+    async with asyncio.timeout(15), cluster.api.watch(f"{cluster.path}/pods", query) as events:
+        async for event in events:
+            if event["type"] == "DELETED":
+                break
+    found: Json = event["object"]
+    return found
+
+
 def containers(pod: Json | None, kind: str = "containerStatuses") -> dict[str, Json]:
     """The statuses of a pod's containers by name."""
     return {one["name"]: one for one in ((pod or {}).get("status") or {}).get(kind) or ()}
@@ -216,16 +230,20 @@ def shell(script: str, name: str = "base", **more: Any) -> Json:
     return {"name": name, "image": "machine:1", "command": ["sh", "-c", script], **more}
 
 
+@asynccontextmanager
+async def namespace_of(server: Server) -> AsyncIterator[Cluster]:
+    """A namespace of its own, whose pods are deleted at the end."""
+    async with ApiClient(server.url, server.token, server.ca_file) as api:
+        cluster = Cluster(api, server, f"t-{token_hex(4)}")
+        await api.post("/api/v1/namespaces", {"metadata": {"name": cluster.namespace}})
+        try:
+            yield cluster
+        finally:
+            for pod in (await api.get(f"{cluster.path}/pods"))["items"]:
+                await cluster.delete(pod["metadata"]["name"], gracePeriodSeconds=0)
+
+
 @pytest.fixture
 async def cluster(server: Server) -> AsyncIterator[Cluster]:
-    namespace = f"t-{token_hex(4)}"
-    async with ApiClient(server.url, server.token, server.ca_file) as api:
-        await api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
-        try:
-            yield Cluster(api, server, namespace)
-        finally:
-            pods = await api.get(f"/api/v1/namespaces/{namespace}/pods")
-            for pod in pods["items"]:
-                await api.delete(
-                    f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", {"gracePeriodSeconds": 0}
-                )
+    async with namespace_of(server) as cluster:
+        yield cluster

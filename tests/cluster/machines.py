@@ -11,14 +11,13 @@ from typing import Any
 
 from executor.localcluster.node.agent import NodeAgent
 from executor.localcluster.node.faults import faults_file
-from executor.localcluster.node.node_lifecycle import LifecycleTimes
 from executor.localcluster.node.scheduling import Scheduler
-from executor.localcluster.node.timing import Timings
+from executor.localcluster.node.timing import LifecycleTimes, Timings
 from executor.localcluster.node.waiting import cancel_all
 from tests.cluster.conftest import Server
 
 TIMINGS = Timings(first_backoff=0.4, longest_backoff=1.6, pull_failure=0.2, lease=0.2, refresh=0.3, faults=0.05)
-TIMES = LifecycleTimes(tick=0.2, grace=1.0, out_of_service=1.0, quarantine=0.6)
+TIMES = LifecycleTimes(tick=0.2, silence=1.0, out_of_service=0.5, quarantine=0.5)
 IMAGES = {"registry.example/heals:1": {"error": "unexpected status: 503 Service Unavailable", "failures": 2}}
 
 

@@ -26,12 +26,11 @@ async def test_a_slow_pull(cluster: Cluster) -> None:
     assert await cluster.event("slow", "Pulling") == 'Pulling image "registry.example/slow:1"'
     assert state(await cluster.pod("slow"))["waiting"]["reason"] == "ContainerCreating"
     await cluster.finished("slow")
-    assert time.monotonic() - start > 1.5
-    assert 'Successfully pulled image "registry.example/slow:1" in 1.5' in await cluster.event("slow", "Pulled")
-    start = time.monotonic()
+    assert time.monotonic() - start > 0.7
+    pulled = await cluster.event("slow", "Pulled", 'Successfully pulled image "registry.example/slow:1" in ')
+    assert " in 0s" not in pulled
     await cluster.create_pod("again", {**shell("true"), "image": "registry.example/slow:1"})
     await cluster.finished("again")
-    assert time.monotonic() - start < 1.4
     assert "already present on machine" in await cluster.event("again", "Pulled")
 
 

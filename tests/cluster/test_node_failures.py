@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from secrets import token_hex
 
 import pytest
 
-from executor.localcluster.node.api import ApiClient, Json
-from tests.cluster.conftest import Cluster, Server, condition, containers, end_server, shell, start_server, state
+from executor.localcluster.node.api import Json
+from tests.cluster.conftest import (
+    Cluster,
+    Server,
+    condition,
+    containers,
+    end_server,
+    last_of,
+    namespace_of,
+    shell,
+    start_server,
+    state,
+)
 from tests.cluster.machines import Machines, pod_folder, tolerating
 from tests.cluster.test_waiting_and_deletion import processes_with
 
@@ -36,13 +46,8 @@ async def machines(bare: Server) -> AsyncIterator[Machines]:
 
 @pytest.fixture
 async def cluster(bare: Server, machines: Machines) -> AsyncIterator[Cluster]:
-    namespace = f"t-{token_hex(4)}"
-    async with ApiClient(bare.url, bare.token, bare.ca_file) as api:
-        await api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
-        cluster = Cluster(api, bare, namespace)
+    async with namespace_of(bare) as cluster:
         yield cluster
-        for pod in (await api.get(f"{cluster.path}/pods"))["items"]:
-            await cluster.delete(pod["metadata"]["name"], gracePeriodSeconds=0)
 
 
 async def started(cluster: Cluster, name: str, *, script: str = DRAINABLE, **spec: object) -> Json:
@@ -59,18 +64,6 @@ async def ready(cluster: Cluster, node: str, status: str) -> Json:
             if found and condition(found, "Ready").get("status") == status:
                 return found
             await asyncio.sleep(0.05)
-
-
-async def last_of(cluster: Cluster, pod: Json) -> Json:
-    """The last state of a pod, as a watch shows it."""
-    name, version = pod["metadata"]["name"], pod["metadata"]["resourceVersion"]
-    query = {"resourceVersion": version, "fieldSelector": f"metadata.name={name}"}
-    async with asyncio.timeout(15), cluster.api.watch(f"{cluster.path}/pods", query) as events:
-        async for event in events:
-            if event["type"] == "DELETED":
-                break
-    found: Json = event["object"]
-    return found
 
 
 async def test_eviction_by_the_api_stays_visible_to_the_end(cluster: Cluster) -> None:

@@ -1,13 +1,15 @@
 """The node agent: registers one node, runs the pods bound to it, reports on them.
 
 It talks to the API server and to nothing else, so it works against a real one too. All its processes die with it.
-Tests make the node fail through `evict`, `power` and `cut_off`, or from outside through the file of `faults`.
+Tests make the node fail through `evict`, `run_out_of_memory`, `power` and `cut_off`, or from outside through the file
+of `faults`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -53,14 +55,15 @@ class NodeAgent:
     ) -> None:
         self._api = ApiClient(api_url, token, ca_file)
         self._size = NodeSize(name, cpu, memory)
-        self._state_dir, self._images = state_dir.resolve(), read_entries(images)
+        self._state_dir = state_dir.resolve()
+        self._images = ChainMap[str, ImageEntry]({}, read_entries(images))
         self._timings = timings or Timings()
         self._pulled = ImageStore()
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._running: asyncio.Task[None] | None = None
         self._on, self._off = asyncio.Event(), asyncio.Event()
         self._on.set()
-        self._evicted: set[str] = set()
+        self._faults = NodeFaults()
 
     async def run(self) -> None:
         """Until cancelled, or `stop`. Every process it started has ended then."""
@@ -93,6 +96,13 @@ class NodeAgent:
         if uid in self._workers:
             self._workers[uid][0].evict()
 
+    def run_out_of_memory(self, place: str) -> None:
+        """Kill a running container as the kernel does at its limit. place: ``<uid>/<container>``, or ``<uid>`` of
+        a pod for its first container."""
+        uid, _, container = place.partition("/")
+        if uid in self._workers:
+            self._workers[uid][0].run_out_of_memory(container)
+
     def power(self, on: bool) -> None:
         """Switch the node off (everything on it ends, unreported) or on again."""
         (self._on if on else self._off).set()
@@ -105,9 +115,19 @@ class NodeAgent:
     def _apply(self, faults: NodeFaults) -> None:
         self.power(not faults.stop)
         self.cut_off(faults.lose)
-        for uid in set(faults.evict) - self._evicted:
+        self._set_images(faults.images)
+        for uid in set(faults.evict) - set(self._faults.evict):
             self.evict(uid)
-        self._evicted = set(faults.evict)
+        for place in set(faults.oom) - set(self._faults.oom):
+            self.run_out_of_memory(place)
+        self._faults = faults
+
+    def _set_images(self, images: Mapping[str, ImageEntry]) -> None:
+        before = self._faults.images
+        for name in {*before, *images}:
+            if before.get(name) != images.get(name):
+                self._pulled.forget(name)
+        self._images.maps[0] = dict(images)
 
     # --- the node's work
 

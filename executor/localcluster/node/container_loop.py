@@ -27,7 +27,7 @@ from executor.localcluster.node.termination import Hook, Stop, terminate
 from executor.localcluster.node.volume_files import VolumeError
 from executor.localcluster.node.waiting import cancel_all, first_of, set_within
 
-CONFIG_RETRY, LONGEST_CONFIG_RETRY = 1.0, 10.0
+LONGEST_CONFIG_RETRY = 10.0
 RUNC = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
     "unable to start container process: error during container init: "
@@ -86,6 +86,11 @@ class ContainerLoop:
         """Bytes that the running container holds; 0 if none runs."""
         return self._run.memory() if self._run else 0
 
+    def run_out_of_memory(self) -> None:
+        """Kill the running container as if it had passed its memory limit."""
+        if self._run:
+            self._run.run_out_of_memory()
+
     def _again(self, ended: Terminated) -> bool:
         if self.stop.is_set():
             return False
@@ -105,7 +110,7 @@ class ContainerLoop:
     async def _once(self) -> Terminated | None:
         """Start the container and wait for its end; None if it was stopped before it ran."""
         image = await ImagePuller(self._pod.node, self._pod.pod, self._container, self).obtain()
-        pause = CONFIG_RETRY
+        pause = self._pod.node.timings.config_retry
         while image is not None:
             launch = Launch(self._pod.pod, self._container, self._number, self._pod.volumes)
             run = ContainerRun(self._pod.node, launch)

@@ -130,8 +130,12 @@ class ContainerRun:
 
     async def _enforce(self, running: process.ContainerProcess, limit: int) -> None:
         await self._node.memory.add(running.pid, limit).wait()
+        self.run_out_of_memory()
+
+    def run_out_of_memory(self) -> None:
+        """What the kernel does to a container at its limit."""
         self._out_of_memory = True
-        running.signal(SIGKILL)
+        self.signal(SIGKILL)
 
     def _last_words(self, code: int) -> str:
         """The termination message (Kubernetes: "Customizing the termination message")."""

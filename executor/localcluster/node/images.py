@@ -142,6 +142,11 @@ class ImageStore:
         """Whether the image needs no pull. One with a pull secret always does: each pod must show its own."""
         return entry.present or (image in self._pulled and not entry.pull_secret)
 
+    def forget(self, image: str) -> None:
+        """As if it had never been pulled, nor tried."""
+        self._pulled.discard(image)
+        del self._failed[image]
+
     def pull(self, image: str, entry: ImageEntry, secrets: Collection[str]) -> None:
         """One pull, with the pod's usable pull secrets. Raises ImageError (ErrImagePull)."""
         if entry.missing:

@@ -23,21 +23,11 @@ from executor.localcluster.node.node_object import ready_condition
 from executor.localcluster.node.recorder import EventRecorder, now_seconds
 from executor.localcluster.node.registration import LEASES
 from executor.localcluster.node.taints import OUT_OF_SERVICE_TAINT, UNREACHABLE_TAINT, Taint, no_execute, stay_seconds
+from executor.localcluster.node.timing import LifecycleTimes
 
 log = logging.getLogger(__name__)
 FINAL = ("Succeeded", "Failed")
 OURS = (UNREACHABLE_TAINT, OUT_OF_SERVICE_TAINT)
-
-
-@dataclass(frozen=True, slots=True)
-class LifecycleTimes:
-    """Seconds. tick: between looks; grace: silence that makes a node NotReady; out_of_service: further silence after
-    which it is taken for dead; quarantine: how long a Node object may be gone before its pods are removed."""
-
-    tick: float = 2.0
-    grace: float = 12.0
-    out_of_service: float = 60.0
-    quarantine: float = 20.0
 
 
 @dataclass(slots=True)
@@ -99,13 +89,13 @@ class NodeLifecycle:
     async def _judge(self, node: Json, silent: float) -> None:
         ready = ready_condition(node).get("status")
         wanted = []
-        if silent >= self._times.grace:
+        if silent >= self._times.silence:
             wanted.append(UNREACHABLE_TAINT)
             if ready != "Unknown":
                 await self._mark_unknown(node)
         elif ready != "True":
             return  # it lives again, and will say so
-        if silent >= self._times.grace + self._times.out_of_service:
+        if silent >= self._times.silence + self._times.out_of_service:
             wanted.append(OUT_OF_SERVICE_TAINT)
         await self._taint(node, wanted)
 

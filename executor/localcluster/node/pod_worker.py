@@ -98,6 +98,12 @@ class PodWorker:
         self._facts = replace(self._facts, verdict=(eviction.REASON, message), disruption=message)
         self._stop_within(0)
 
+    def run_out_of_memory(self, container: str = "") -> None:
+        """The kernel kills a container that runs, by default the first main one; nothing happens if it does not."""
+        loop = self._loops.get(container or self.pod["spec"]["containers"][0]["name"])
+        if loop is not None:
+            loop.run_out_of_memory()
+
     def lost(self) -> None:
         """The pod object is gone: whatever still runs is stopped and nothing is reported.
 

@@ -17,9 +17,10 @@ from executor.localcluster.node.api import UNREACHABLE, ApiClient, ApiError, Jso
 from executor.localcluster.node.disruption import disrupt, patch_status, ref
 from executor.localcluster.node.fit import NodeRoom, Verdict, add_amounts, choose_node, pod_requests
 from executor.localcluster.node.mirror import Mirror
-from executor.localcluster.node.node_lifecycle import LifecycleTimes, NodeLifecycle
+from executor.localcluster.node.node_lifecycle import NodeLifecycle
 from executor.localcluster.node.preemption import BoundPod, plan_preemption
 from executor.localcluster.node.recorder import EventRecorder, now_seconds
+from executor.localcluster.node.timing import LifecycleTimes
 from executor.localcluster.quantity import parse_quantity
 
 log = logging.getLogger(__name__)
