@@ -6,8 +6,9 @@ They exist only where the server was started with ``--faults``.
 ``fault``           a rule, see :class:`executor.localcluster.faults.Fault`: ``{"effect": "status", "verb": "create",
                     "resource": "pods", "namespace": "x", "probability": 0.1, "status": 503}``. Effects: ``status``
                     (with ``message``, ``reason``, ``retry_after``), ``latency`` (``seconds``), ``drop-request`` (cut
-                    before the work), ``drop-answer`` (cut after it), ``cut-watch`` and ``freeze-watch`` (``seconds``:
-                    when, how long; for watches that begin from now on). ``count``: so many times, else for ever
+                    before the work), ``drop-answer`` (cut after it), ``drop-event`` (of watches, open ones too; not
+                    bookmarks), ``cut-watch`` and ``freeze-watch`` (``seconds``: when, how long; for watches that begin
+                    from now on). ``count``: so many times, else for ever
 ``fail``            the same for the next ``count`` (1) requests; ``"lost": true`` is ``drop-answer``
 ``latency``         ``{"milliseconds": 300}``: delay of every answer (not of watch events)
 ``forbid``          ``{"namespace": "x", "forbidden": true}``: every verb there is 403; ``false`` ends it

@@ -26,6 +26,8 @@ _WRITE = ("create", "delete", "deletecollection", "patch", "update")
 _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
               "/version", "/version/")  # fmt: skip
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+_WORKLOADS = (("apps", "deployments", "statefulsets"), ("batch", "jobs", "cronjobs"),
+              ("networking.k8s.io", "networkpolicies"))  # fmt: skip
 
 
 def _rule(verbs: Sequence[str], group: str, *resources: str) -> Json:
@@ -43,6 +45,8 @@ _VIEW = [
     _rule(_READ, "", "limitranges", "resourcequotas", "pods/status", "resourcequotas/status", "namespaces/status"),
     _rule(_READ, "", "pods/log", "namespaces", "events"),
     _rule(_READ, "policy", "poddisruptionbudgets", "poddisruptionbudgets/status"),
+    _rule(_READ, "", "services", "services/status"),
+    *(_rule(_READ, group, *names, *(f"{name}/status" for name in names)) for group, *names in _WORKLOADS),
 ]
 _EDIT = [
     _rule(_READ, "", "pods/attach", "pods/exec", "secrets"),
@@ -51,6 +55,8 @@ _EDIT = [
     _rule(("create",), "", "pods/eviction", "serviceaccounts/token"),
     _rule((*_READ, *_WRITE), "coordination.k8s.io", "leases"),
     _rule(_WRITE, "policy", "poddisruptionbudgets"),
+    _rule(_WRITE, "", "services"),
+    *(_rule(_WRITE, group, *names) for group, *names in _WORKLOADS),
 ]
 _ADMIN = [
     _rule(("create",), "authorization.k8s.io", "localsubjectaccessreviews"),

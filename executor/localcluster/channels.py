@@ -85,8 +85,8 @@ class Channels:
     async def received(self) -> AsyncIterator[bytes | Size | None]:
         """What the client sends: standard input, terminal sizes, and once ``None`` when it closes standard input."""
         async for message in self._socket:
-            data = message.data
-            if message.type is not WSMsgType.BINARY or not data:
+            data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not data:
                 continue
             if data[0] == Channel.STDIN:
                 yield data[1:]

@@ -83,13 +83,15 @@ def _dry_run(values: list[str]) -> list[FieldError]:
     return [] if all(value == "All" for value in values) else [fields.unsupported("dryRun", values, ("All",))]
 
 
-def check_write(info: RequestInfo) -> None:
-    """Raise the 422 for options of a create, update or patch that there are not."""
+def check_write(info: RequestInfo, applies: bool = False) -> None:
+    """Raise the 422 for options of a create, update or patch that there are not; ``applies``: server-side apply."""
     given = info.query.get("dryRun", "")
     errors = _dry_run([given] if given else [])
     if len(info.query.get("fieldManager", "")) > _LONGEST_MANAGER:
         errors.append(fields.too_long("fieldManager", _LONGEST_MANAGER))
-    if info.verb == "patch" and "force" in info.query:
+    if applies and not info.query.get("fieldManager"):
+        errors.append(fields.required("fieldManager", "is required for apply patch"))
+    if info.verb == "patch" and "force" in info.query and not applies:
         errors.append(fields.forbidden("force", "may not be specified for non-apply patch"))
     if errors:
         raise invalid(f"{info.verb.capitalize()}Options", _META, "", errors)

@@ -97,7 +97,7 @@ def _check(budget: Json, counted: Budget, ready: bool) -> None:
     name = budget["metadata"]["name"]
     why = f"The disruption budget {name} needs {counted.desired} healthy pods and has {counted.healthy} currently"
     message = "Cannot evict pod as it would violate the pod's disruption budget."
-    raise ApiError(429, "TooManyRequests", message, {"causes": [{"reason": "DisruptionBudget", "message": why}]})
+    raise ApiError(429, "TooManyRequests", message, {"causes": [{"reason": "DisruptionBudget", "message": why}]}, 0)
 
 
 def status_of(store: Store, budget: Json, now: datetime) -> Json:

@@ -20,7 +20,9 @@ from executor.localcluster.authorization import refusal
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.status import ApiError
 
-Effect = Literal["status", "latency", "drop-request", "drop-answer", "cut-watch", "freeze-watch"]
+Effect = Literal["status", "latency", "drop-request", "drop-answer", "drop-event", "cut-watch", "freeze-watch"]
+_OF_WATCHES = frozenset({"drop-event", "cut-watch", "freeze-watch"})
+_NOT_EVENTS = (b'{"type":"BOOKMARK"', b'{"type":"ERROR"')
 _LOOK_SECONDS = 0.1
 _REASONS = {
     400: "BadRequest",
@@ -40,8 +42,9 @@ _REASONS = {
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """What happens to requests of a verb and resource (``*`` for any), in one namespace or in all.
 
-    ``probability`` 0..1 for each of them; at most ``count`` of them, without end when ``None``. ``seconds`` is the
-    delay, or the time until a watch is cut, or that it is frozen; ``retry_after`` goes into that header, in seconds.
+    ``probability`` 0..1 for each of them, or for each event of a watch (``drop-event``); at most ``count`` of them,
+    without end when ``None``. ``seconds`` is the delay, or the time until a watch is cut, or that it is frozen;
+    ``retry_after`` goes into that header, in seconds.
     """
 
     effect: Effect = "status"
@@ -60,7 +63,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         pairs = ((self.verb, info.verb), (self.resource, info.attribute))
         asked = all(wanted in ("*", found) for wanted, found in pairs)
         same_place = not self.namespace or self.namespace == info.namespace
-        about_watches = self.effect in ("cut-watch", "freeze-watch")
+        about_watches = self.effect in _OF_WATCHES
         return asked and same_place and self.count != 0 and (not about_watches or info.verb == "watch")
 
     def spend(self) -> None:
@@ -121,12 +124,30 @@ class Faults:
             raise refusal(info, namespace)
         mishap = Mishap()
         for fault in self.rules:
-            if fault.matches(info) and (fault.probability >= 1 or self.dice.random() < fault.probability):
+            if fault.effect != "drop-event" and fault.matches(info) and self._happens(fault):
                 fault.spend()
                 mishap.suffer(fault)
                 if mishap.error or mishap.drop_answer:
                     break
         return mishap
+
+    def _happens(self, fault: Fault) -> bool:
+        return fault.probability >= 1 or self.dice.random() < fault.probability
+
+    def arriving(self, info: RequestInfo, piece: bytes) -> bytes:
+        """What is left of some lines of a watch's answer when events get lost; bookmarks and errors do not."""
+        rules = [fault for fault in self.rules if fault.effect == "drop-event" and fault.matches(info)]
+        if not rules:
+            return piece
+        return b"".join(line for line in piece.splitlines(keepends=True) if not self._is_lost(line, rules))
+
+    def _is_lost(self, line: bytes, rules: list[Fault]) -> bool:
+        if line.startswith(_NOT_EVENTS):
+            return False
+        fault = next((one for one in rules if one.count != 0 and self._happens(one)), None)
+        if fault is not None:
+            fault.spend()
+        return fault is not None
 
     def reset(self) -> None:
         """No fault any more, counters at zero."""

@@ -14,10 +14,13 @@ from executor.localcluster.status import ApiError, bad_request, unsupported_medi
 from executor.localcluster.strategic import strategic_merge
 from executor.localcluster.types import Json
 
+APPLY_TYPE = "application/apply-patch+yaml"
+"""Server-side apply, which is no change of what is there and has a module of its own."""
 PATCH_TYPES = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    APPLY_TYPE,
 )
 _REJECTED = "the server rejected our request due to an error in our request"
 

@@ -20,11 +20,10 @@ _FILE_MODE = 0o644
 def default_pod(pod: Json) -> None:
     """Every default of spec and status."""
     spec = pod.setdefault("spec", {})
-    _default_spec(spec)
+    default_template(pod)
+    _default_pod_spec(spec)
     for container in _all_containers(spec):
-        _default_container(container)
-    for volume in spec.get("volumes") or ():
-        _default_volume(volume)
+        _default_resources(container["resources"])
     _default_tolerations(spec)
     status = pod.setdefault("status", {})
     status.setdefault("phase", "Pending")
@@ -33,21 +32,31 @@ def default_pod(pod: Json) -> None:
         status["conditions"] = [_gated_condition()]
 
 
+def default_template(template: Json) -> None:
+    """The defaults that a pod's template already has."""
+    spec = template.setdefault("spec", {})
+    for name, value in (("restartPolicy", "Always"), ("dnsPolicy", "ClusterFirst"), ("securityContext", {}),
+                        ("schedulerName", "default-scheduler"), ("terminationGracePeriodSeconds", 30)):  # fmt: skip
+        spec.setdefault(name, value)
+    if account := spec.get("serviceAccountName") or spec.get("serviceAccount"):
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
+    for container in _all_containers(spec):
+        _default_container(container)
+    for volume in spec.get("volumes") or ():
+        _default_volume(volume)
+
+
 def _all_containers(spec: Json) -> list[Json]:
     return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
 
 
-def _default_spec(spec: Json) -> None:
-    spec.setdefault("restartPolicy", "Always")
-    if spec.setdefault("terminationGracePeriodSeconds", 30) < 0:
+def _default_pod_spec(spec: Json) -> None:
+    if spec["terminationGracePeriodSeconds"] < 0:
         spec["terminationGracePeriodSeconds"] = 1  # not refused: pkg/registry/core/pod/strategy.go
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("securityContext", {})
-    spec.setdefault("schedulerName", "default-scheduler")
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
-    spec["serviceAccountName"] = spec["serviceAccount"] = account
+    spec.setdefault("serviceAccountName", "default")
+    spec.setdefault("serviceAccount", "default")
 
 
 def _default_container(container: Json) -> None:
@@ -55,7 +64,7 @@ def _default_container(container: Json) -> None:
     container.setdefault("terminationMessagePolicy", "File")
     if container.get("image"):
         container.setdefault("imagePullPolicy", pull_policy(container["image"]))
-    _default_resources(container.setdefault("resources", {}))
+    container.setdefault("resources", {})
     for port in container.get("ports") or ():
         port.setdefault("protocol", "TCP")
     for variable in container.get("env") or ():

@@ -55,11 +55,15 @@ async def list_objects(cluster: Cluster, request: web.Request, info: RequestInfo
 
 
 async def watch(
-    cluster: Cluster, request: web.Request, info: RequestInfo, may_speak: Callable[[], Awaitable[None]] | None = None
+    cluster: Cluster,
+    request: web.Request,
+    info: RequestInfo,
+    passing: Callable[[bytes], Awaitable[bytes]] | None = None,
 ) -> web.StreamResponse:
     """Stream events until the time of the watch is over, the client leaves or the connection is cut.
 
-    ``may_speak`` is awaited before each piece: it holds the watch while a switch freezes it.
+    ``passing`` is awaited with each piece, some whole lines, and returns what is to be sent of it: switches hold the
+    watch and lose events there.
     """
     plan = watching.plan(cluster.store, info)
     if _table_wanted(request):
@@ -69,9 +73,8 @@ async def watch(
     answer = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
     await answer.prepare(request)
     async for piece in watching.stream(cluster.store, plan):
-        if may_speak is not None:
-            await may_speak()
-        await answer.write(piece)
+        if sent := await passing(piece) if passing else piece:
+            await answer.write(sent)
     await answer.write_eof()
     return answer
 

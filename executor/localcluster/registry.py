@@ -12,14 +12,30 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from executor.localcluster import status
+from executor.localcluster.graceful import grace_of, ready_to_go
+from executor.localcluster.ownership import Manager, after_update
 from executor.localcluster.quota import charge
 from executor.localcluster.resources import CONFIG_MAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Resource
+from executor.localcluster.schema import struct_of
 from executor.localcluster.stamps import generate_name, read_timestamp, timestamp, utc_now
 from executor.localcluster.store import Key, Store, Stored, stored_form
 from executor.localcluster.strategies import strategy_for
 from executor.localcluster.types import Json
 from executor.localcluster.usage import Meter
 from executor.localcluster.validation.metadata import validate_patched_uid
+from executor.localcluster.writable import writable_part
+
+NAME_MISMATCH = "the name of the object ({}) does not match the name on the URL ({})"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """How an update is meant: ``manager`` is who writes; ``managed`` the ``managedFields`` that an apply has found."""
+
+    subresource: str = ""
+    dry_run: bool = False
+    manager: str = ""
+    managed: list[Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +69,20 @@ class Registry:
         self.now = now
         self.meter = Meter(store)
 
-    def create(self, resource: Resource, namespace: str, obj: Json, dry_run: bool = False) -> Stored:
-        """Keep a new object. ``obj`` is taken over: the caller must not use it afterwards."""
+    def create(
+        self, resource: Resource, namespace: str, obj: Json, dry_run: bool = False, managed: list[Json] | None = None
+    ) -> Stored:
+        """Keep a new object. ``obj`` is taken over: the caller must not use it afterwards.
+
+        ``managed`` are its ``managedFields`` where it is applied.
+        """
         self._prepare_metadata(resource, namespace, obj)
+        obj["metadata"] |= {"managedFields": managed} if managed else {}
         strategy = strategy_for(resource)
         if "status" in resource.subresources and not strategy.created_with_status:
             obj.pop("status", None)
         strategy.default(obj)
+        obj["metadata"] |= {"generation": 1} if strategy.numbered else {}
         self._require_namespace(resource, namespace, obj["metadata"]["name"])
         strategy.admit(self.store, obj)
         self._refuse(resource, obj, strategy.validate(obj))
@@ -79,30 +102,43 @@ class Registry:
         certificate = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": self.authority}}
         self.create(CONFIG_MAPS, namespace, certificate)
 
-    def update(self, resource: Resource, key: Key, obj: Json, subresource: str = "", dry_run: bool = False) -> Stored:
+    def update(self, resource: Resource, key: Key, obj: Json, write: Write) -> Stored:
         """Replace the object at ``key``. A resourceVersion in ``obj`` must be the current one."""
+        subresource = write.subresource
         current = self.store.get(resource, key)
         self._check_identity(resource, current, obj)
         strategy = strategy_for(resource)
         old = current.object
-        merged = _writable_part(resource, old, obj, subresource)
+        merged = writable_part(resource, old, obj, subresource)
         if subresource != "status":
             strategy.default(merged)
             errors = strategy.validate_update(merged, old) or strategy.validate(merged)
             self._refuse(resource, merged, errors)
-        if dry_run:
+            if strategy.numbered and merged.get("spec") != old.get("spec"):
+                merged["metadata"]["generation"] = merged["metadata"].get("generation", 0) + 1
+        self._own(resource, old, merged, write)
+        if write.dry_run:
             return stored_form(resource, merged, current.version)
         stored = self.store.replace(resource, current, merged)
-        if stored.terminating and _ready_to_go(merged):
+        if stored.terminating and ready_to_go(merged):
             self.store.remove(resource, stored)
         return stored
 
-    def patched(self, resource: Resource, key: Key, obj: Json, subresource: str = "", dry_run: bool = False) -> Stored:
+    def _own(self, resource: Resource, old: Json, new: Json, write: Write) -> None:
+        """Write down whose the fields are, where somebody ever applied the object."""
+        before, managed = old["metadata"].get("managedFields"), write.managed
+        if managed is None and before:
+            manager = Manager(write.manager, "Update", resource.api_version, write.subresource)
+            managed = after_update(struct_of(resource.model), old, new, manager, timestamp(self.now()))
+        if managed:
+            new["metadata"]["managedFields"] = managed
+
+    def patched(self, resource: Resource, key: Key, obj: Json, write: Write) -> Stored:
         """Replace the object at ``key`` by what a patch made of it."""
         uid, mine = (obj.get("metadata") or {}).get("uid", ""), self.store.get(resource, key).uid
         if errors := validate_patched_uid(uid, mine):
             raise status.invalid(resource.kind, resource.group, key[1], errors)
-        return self.update(resource, key, obj, subresource, dry_run)
+        return self.update(resource, key, obj, write)
 
     def bind(self, key: Key, node: str) -> Stored:
         """Assign a pod to a node, as ``pods/binding`` does; raises Conflict when it has one already."""
@@ -141,7 +177,7 @@ class Registry:
         if options.propagation == "Orphan":
             self._orphan(current.uid)
         obj = current.object
-        grace = _grace(resource, obj, options.grace)
+        grace = grace_of(resource, obj, options.grace)
         finalizers = obj["metadata"].get("finalizers")
         held = grace > 0 or bool(finalizers) or (resource is NAMESPACES)
         if not held:
@@ -218,8 +254,7 @@ class Registry:
         metadata = obj.get("metadata") or {}
         name = current.key[1]
         if metadata.get("name", name) != name:
-            message = f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
-            raise status.bad_request(message)
+            raise status.bad_request(NAME_MISMATCH.format(metadata["name"], name))
         version = metadata.get("resourceVersion")
         if version and version != str(current.version):
             raise status.conflict(resource, name)
@@ -251,47 +286,3 @@ class Registry:
 
 
 _BINDINGS = Resource("pods/binding", "Binding", "V1Binding")
-
-
-def _writable_part(resource: Resource, old: Json, new: Json, subresource: str) -> Json:
-    """What an update may change: the main path all but status, ``/status`` only status (and labels, annotations)."""
-    merged = dict(old if subresource == "status" else new)
-    merged["apiVersion"], merged["kind"] = resource.api_version, resource.kind
-    merged["metadata"] = _kept_metadata(old["metadata"], new.get("metadata") or {}, subresource)
-    source = new if subresource == "status" else old
-    if "status" in resource.subresources:
-        merged.pop("status", None)
-        if "status" in source:
-            merged["status"] = source["status"]
-    return merged
-
-
-def _kept_metadata(old: Json, new: Json, subresource: str) -> Json:
-    """The caller's metadata with the server's own fields kept as they were."""
-    metadata = dict(new)
-    fixed = ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"]
-    fixed += ["generateName", "generation"] + (["ownerReferences", "finalizers"] if subresource == "status" else [])
-    for name in fixed:
-        metadata.pop(name, None)
-        if name in old:
-            metadata[name] = old[name]
-    metadata.pop("managedFields", None)
-    return metadata
-
-
-def _grace(resource: Resource, obj: Json, asked: int | None) -> int:
-    """Seconds until a pod is removed; 0 for other kinds, for pods on no node and for finished ones."""
-    if resource is not PODS or not obj["spec"].get("nodeName"):
-        return 0
-    if obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    if asked is not None:
-        return asked if asked >= 0 else 1
-    return int(obj["spec"].get("terminationGracePeriodSeconds", 30))
-
-
-def _ready_to_go(obj: Json) -> bool:
-    """Whether an update took the last finalizer from an object that only waited for that."""
-    metadata = obj["metadata"]
-    waiting = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
-    return bool(waiting) and not metadata.get("deletionGracePeriodSeconds") and obj["kind"] != "Namespace"

@@ -36,7 +36,14 @@ class Resource:
 
 
 _RBAC = "rbac.authorization.k8s.io"
+_NETWORKS = "networking.k8s.io"
 _AUTHENTICATION = "authentication.k8s.io"
+
+
+def _stored(plural: str, kind: str, short_name: str, group: str) -> Resource:
+    """What is kept and nothing else: no controller acts on it here."""
+    short = (short_name,) if short_name else ()
+    return Resource(plural, kind, f"V1{kind}", group, short_names=short, subresources=("status",), categories=("all",))
 
 
 def _review(plural: str, kind: str, group: str = "authorization.k8s.io", namespaced: bool = False) -> Resource:
@@ -89,6 +96,12 @@ RESOURCES: tuple[Resource, ...] = (
     Resource("clusterroles", "ClusterRole", "V1ClusterRole", group=_RBAC, namespaced=False),
     Resource("clusterrolebindings", "ClusterRoleBinding", "V1ClusterRoleBinding", group=_RBAC, namespaced=False),
     Resource("leases", "Lease", "V1Lease", group="coordination.k8s.io"),
+    _stored("services", "Service", "svc", ""),
+    _stored("deployments", "Deployment", "deploy", "apps"),
+    _stored("statefulsets", "StatefulSet", "sts", "apps"),
+    _stored("jobs", "Job", "", "batch"),
+    _stored("cronjobs", "CronJob", "cj", "batch"),
+    Resource("networkpolicies", "NetworkPolicy", "V1NetworkPolicy", group=_NETWORKS, short_names=("netpol",)),
     _review("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
     _review("subjectaccessreviews", "SubjectAccessReview"),
     _review("localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),

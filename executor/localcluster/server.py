@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import msgspec
 from aiohttp import web
@@ -65,7 +64,7 @@ _RETRY = frozenset({429, 503, 504})
 
 def json_error(error: ApiError) -> web.Response:
     seconds = error.retry_after if error.retry_after is not None else 1 if error.code in _RETRY else None
-    headers = {"Retry-After": str(seconds)} if seconds is not None else None
+    headers = {"Retry-After": str(seconds)} if seconds else None
     body = msgspec.json.encode(error.body())
     return web.Response(body=body, status=error.code, content_type="application/json", headers=headers)
 
@@ -161,9 +160,14 @@ class ApiServer:
 
     async def _watch(self, request: web.Request, info: RequestInfo, mishap: Mishap) -> web.StreamResponse:
         faults = self.cluster.faults
-        may_speak = None if info.user.inner else partial(faults.thaw, time.monotonic() + mishap.frozen)
+        frozen_until = time.monotonic() + mishap.frozen
+
+        async def passing(piece: bytes) -> bytes:
+            await faults.thaw(frozen_until)
+            return faults.arriving(info, piece)
+
         with faults.watching(request.transport, info, mishap):
-            return await reading.watch(self.cluster, request, info, may_speak)
+            return await reading.watch(self.cluster, request, info, None if info.user.inner else passing)
 
 
 def _verb(info: RequestInfo) -> Verb:

@@ -16,7 +16,7 @@ from executor.localcluster.types import Json
 class ApiError(Exception):
     """A refusal: HTTP status ``code``, ``reason`` as in ``metav1.StatusReason``, a sentence, and ``details``.
 
-    ``retry_after``: seconds for the header of that name; where it is ``None`` a 429, 503 or 504 says one second.
+    ``retry_after``: seconds for the header of that name, 0 for none; if it is ``None`` a 429, 503 or 504 says 1.
     """
 
     def __init__(

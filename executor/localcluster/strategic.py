@@ -1,42 +1,17 @@
 """Strategic merge patch, as a real API server applies it (apimachinery ``pkg/util/strategicpatch/patch.go``).
 
 Keyed lists merge by their key, others are replaced; ``$patch``, ``$retainKeys``, ``$setElementOrder`` and
-``$deleteFromPrimitiveList`` are honoured. Pure: inputs are not changed. The keys come from the struct tags
-``patchMergeKey`` of ``k8s.io/api/core/v1``, which the models of the Python client leave out.
+``$deleteFromPrimitiveList`` are honoured. Pure: inputs are not changed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from executor.localcluster.merge_keys import PATCH_KEYS
 from executor.localcluster.schema import ListOf, MapOf, Shape, Struct
 from executor.localcluster.status import bad_request
 from executor.localcluster.types import Json
-
-_CONTAINER = {"env": "name", "ports": "containerPort", "volumeMounts": "mountPath", "volumeDevices": "devicePath"}
-_MERGE_KEYS: dict[str, dict[str, str]] = {
-    "V1PodSpec": {
-        "containers": "name",
-        "initContainers": "name",
-        "ephemeralContainers": "name",
-        "volumes": "name",
-        "imagePullSecrets": "name",
-        "hostAliases": "ip",
-        "topologySpreadConstraints": "topologyKey",
-        "resourceClaims": "name",
-        "schedulingGates": "name",
-    },
-    "V1Container": _CONTAINER,
-    "V1EphemeralContainer": _CONTAINER,
-    "V1ObjectMeta": {"ownerReferences": "uid", "finalizers": ""},
-    "V1PodStatus": {"conditions": "type", "podIPs": "ip", "hostIPs": "ip", "resourceClaimStatuses": "name"},
-    "V1NodeStatus": {"conditions": "type", "addresses": "type"},
-    "V1NodeSpec": {"podCIDRs": ""},
-    "V1NamespaceStatus": {"conditions": "type"},
-    "V1PersistentVolumeClaimStatus": {"conditions": "type"},
-    "V1ServiceAccount": {"secrets": "name"},
-}
-"""Merge key by model and field; an empty key marks a list of plain values that merges as a set."""
 
 _ORDER, _DELETE = "$setElementOrder/", "$deleteFromPrimitiveList/"
 
@@ -95,7 +70,7 @@ def _item(shape: Shape | None, name: str) -> Shape | None:
 
 def merge_key(shape: Shape | None, name: str) -> str | None:
     """The key by which a list merges: empty for a set of plain values, ``None`` for a list that is replaced."""
-    return _MERGE_KEYS.get(shape.model, {}).get(name) if isinstance(shape, Struct) else None
+    return PATCH_KEYS.get(shape.model, {}).get(name) if isinstance(shape, Struct) else None
 
 
 def _merge_list(shape: Shape | None, target: list[Any], patch: list[Any], key: str) -> list[Any]:

@@ -21,12 +21,31 @@ from executor.localcluster.validation.data import (
 )
 from executor.localcluster.validation.limits import validate_limit_range, validate_quota
 from executor.localcluster.validation.metadata import validate_metadata
+from executor.localcluster.validation.networks import validate_network_policy, validate_service
 from executor.localcluster.validation.pod import validate_pod, validate_pod_update
 from executor.localcluster.validation.policy import (
     validate_binding,
     validate_binding_update,
     validate_budget,
     validate_role,
+)
+from executor.localcluster.validation.volumes import validate_claim, validate_claim_update
+from executor.localcluster.validation.workloads import (
+    validate_cron_job,
+    validate_deployment_update,
+    validate_job,
+    validate_job_update,
+    validate_lasting,
+    validate_stateful_set_update,
+)
+from executor.localcluster.workload_defaults import (
+    default_claim,
+    default_cron_job,
+    default_deployment,
+    default_job,
+    default_network_policy,
+    default_service,
+    default_stateful_set,
 )
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -49,6 +68,7 @@ class Strategy:
     """The rules of a kind, in the order they run: ``default``, ``admit``, ``validate``, ``check``.
 
     ``created_with_status``: whether a creator may set the status (a node's does; others start without one).
+    ``numbered``: whether ``metadata.generation`` counts the changes of the spec.
     """
 
     default: Callable[[Json], None] = _nothing
@@ -57,6 +77,7 @@ class Strategy:
     validate_update: Callable[[Json, Json], list[FieldError]] = _no_update_errors
     check: Callable[[Store, Json], None] = _no_admission
     created_with_status: bool = False
+    numbered: bool = False
 
 
 _PLAIN = Strategy()
@@ -82,12 +103,6 @@ def _default_quota(quota: Json) -> None:
     quota.setdefault("status", {})
 
 
-def _default_claim(claim: Json) -> None:
-    """A claim that nobody binds: there is no storage here."""
-    claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-    claim.setdefault("status", {"phase": "Pending"})
-
-
 def _default_priority_class(priority_class: Json) -> None:
     priority_class.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
@@ -106,6 +121,15 @@ def _default_binding(binding: Json) -> None:
             subject.setdefault("apiGroup", _RBAC)
 
 
+def _lasting(
+    default: Callable[[Json], None],
+    validate: Callable[[Json], list[FieldError]],
+    validate_update: Callable[[Json, Json], list[FieldError]] = _no_update_errors,
+) -> Strategy:
+    """What a controller of a real cluster would act on."""
+    return Strategy(default, validate=validate, validate_update=validate_update, numbered=True)
+
+
 _BINDING = Strategy(_default_binding, validate=validate_binding, validate_update=validate_binding_update)
 _STRATEGIES: dict[str, Strategy] = {
     "Pod": Strategy(default_pod, admit_pod, validate_pod, validate_pod_update, check_limits),
@@ -115,7 +139,13 @@ _STRATEGIES: dict[str, Strategy] = {
     "ConfigMap": Strategy(validate=validate_config_map, validate_update=validate_config_map_update),
     "LimitRange": Strategy(default_limit_range, validate=validate_limit_range),
     "ResourceQuota": Strategy(_default_quota, validate=validate_quota),
-    "PersistentVolumeClaim": Strategy(_default_claim),
+    "PersistentVolumeClaim": Strategy(default_claim, validate=validate_claim, validate_update=validate_claim_update),
+    "Deployment": _lasting(default_deployment, validate_lasting, validate_deployment_update),
+    "StatefulSet": _lasting(default_stateful_set, validate_lasting, validate_stateful_set_update),
+    "Job": _lasting(default_job, validate_job, validate_job_update),
+    "CronJob": _lasting(default_cron_job, validate_cron_job),
+    "Service": Strategy(default_service, validate=validate_service),
+    "NetworkPolicy": _lasting(default_network_policy, validate_network_policy),
     "PriorityClass": Strategy(_default_priority_class),
     "PodDisruptionBudget": Strategy(_default_budget, validate=validate_budget),
     "Role": Strategy(validate=validate_role),

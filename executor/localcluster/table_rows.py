@@ -10,6 +10,7 @@ from collections.abc import Callable
 from executor.localcluster.pod_row import pod_cells
 from executor.localcluster.stamps import age
 from executor.localcluster.types import Json
+from executor.localcluster.workload_rows import WORKLOAD_ROWS
 
 Row = Callable[[Json], list[object]]
 _NONE, _UNKNOWN = "<none>", "<unknown>"
@@ -173,4 +174,5 @@ ROWS: dict[str, tuple[tuple[str, ...], Row]] = {
         _priority_class,
     ),
     "Lease": (("Name", "Holder", "Age"), _lease),
+    **WORKLOAD_ROWS,
 }  # fmt: skip

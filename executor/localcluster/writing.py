@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from executor.localcluster import listing, status
+from executor.localcluster import applying, listing, status
 from executor.localcluster.body import read_body, read_patch
 from executor.localcluster.cluster import Cluster
 from executor.localcluster.decoding import Decoded, decode_object, decode_patched
 from executor.localcluster.delete_options import check_write, delete_options
-from executor.localcluster.patches import apply_patch
+from executor.localcluster.patches import APPLY_TYPE, apply_patch
 from executor.localcluster.reading import json_answer, object_answer
-from executor.localcluster.registry import Deletion
+from executor.localcluster.registry import Deletion, Write
 from executor.localcluster.request_info import RequestInfo
 from executor.localcluster.store import Key
 
@@ -25,6 +25,12 @@ def _key(info: RequestInfo) -> Key:
 async def _decode(request: web.Request, info: RequestInfo) -> Decoded:
     validation = info.query.get("fieldValidation", "")
     return decode_object(await request.read(), info.resource, validation, request.content_type)
+
+
+def _write(request: web.Request, info: RequestInfo) -> Write:
+    """How it is meant; who does not name a field manager is called as its program is."""
+    manager = info.query.get("fieldManager") or request.headers.get("User-Agent", "").partition("/")[0]
+    return Write(info.subresource, info.dry_run, manager or "unknown")
 
 
 def _warn(answer: web.Response, decoded: Decoded) -> web.Response:
@@ -45,17 +51,19 @@ async def create(cluster: Cluster, request: web.Request, info: RequestInfo) -> w
 async def update(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
     check_write(info)
     decoded = await _decode(request, info)
-    stored = cluster.registry.update(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
+    stored = cluster.registry.update(info.resource, _key(info), decoded.object, _write(request, info))
     return _warn(object_answer(request, stored), decoded)
 
 
 async def patch(cluster: Cluster, request: web.Request, info: RequestInfo) -> web.StreamResponse:
+    if request.content_type == APPLY_TYPE:
+        return await applying.apply(cluster, request, info)
     check_write(info)
     change = read_patch(await request.read())
     current = cluster.store.get(info.resource, _key(info))
     patched = apply_patch(request.content_type, info.resource, current.object, change.value)
     decoded = decode_patched(patched, info.resource, info.query.get("fieldValidation", ""), change.repeated)
-    stored = cluster.registry.patched(info.resource, _key(info), decoded.object, info.subresource, info.dry_run)
+    stored = cluster.registry.patched(info.resource, _key(info), decoded.object, _write(request, info))
     return _warn(object_answer(request, stored), decoded)
 
 

@@ -200,3 +200,9 @@ def config_map(name: str, labels: Mapping[str, str] | None = None, **data: str) 
         "metadata": {"name": name, "labels": dict(labels or {})},
         "data": data,
     }
+
+
+def event(name: str, namespace: str, **fields: Any) -> Json:
+    """An event about a pod ``p``."""
+    subject = {"kind": "Pod", "namespace": namespace, "name": "p", "uid": "u-1"}
+    return {"metadata": {"name": name}, "involvedObject": subject, "reason": "Because", "type": "Normal", **fields}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from executor.demo.cluster import LocalCluster
-from tests.contract.api import Access, Api, eventually
+from tests.contract.api import Access, Api, event, eventually
 
 _START_SECONDS = 30.0
 _SWITCHES = ("--no-nodes", "--rbac", "--faults")
@@ -70,10 +70,27 @@ def _wait_for(path: Path, server: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="session")
-def is_local() -> bool:
-    """Whether the server is ours, with switches for what a test cannot cause otherwise."""
-    return "TEST_KUBECONFIG" not in os.environ
+@pytest.fixture
+async def forget(api: Api) -> Callable[[], Awaitable[None]]:
+    """Makes the server forget all versions before now, as its own compaction does every five minutes.
+
+    The local cluster has a switch for it; a real server's etcd must be reachable at the URL in ``TEST_ETCD``. Of the
+    kinds whose changes a real server keeps in memory it still knows more: so tests of this are about events.
+    """
+    etcd = os.environ.get("TEST_ETCD")
+    if "TEST_KUBECONFIG" in os.environ and not etcd:
+        pytest.skip("a real server forgets versions on demand only through its etcd: TEST_ETCD=http://127.0.0.1:2379")
+
+    async def compact() -> None:
+        made = await api.created("events", event("newer", api.namespace))
+        if etcd is None:
+            assert (await api.call("POST", "/localcluster/compact", {})).code == 200
+            return
+        url, body = f"{etcd}/v3/kv/compaction", {"revision": made["metadata"]["resourceVersion"]}
+        async with api.session.post(url, json=body, headers={"Authorization": ""}) as answer:
+            assert answer.status == 200, await answer.text()
+
+    return compact
 
 
 @pytest.fixture

@@ -85,6 +85,39 @@ async def test_apply_twice_changes_and_keeps(kubectl: Kubectl, api: Api) -> None
     assert (await api.get(api.path("configmaps", "c"))).body["data"] == {"b": "2"}
 
 
+async def test_apply_by_the_server(kubectl: Kubectl, api: Api) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1", "b": "1"}}
+    by_server = ("apply", "--server-side", "-f", "-")
+    assert _ok(kubectl(*by_server, text=_text(body))) == "configmap/c serverside-applied\n"
+    other = _text(body | {"data": {"a": "2"}})
+    refused = kubectl(*by_server, "--field-manager=other", text=other)
+    assert (refused.returncode, 'conflict with "kubectl": .data.a' in refused.stderr) == (1, True)
+    _ok(kubectl(*by_server, "--field-manager=other", "--force-conflicts", text=other))
+    _ok(kubectl(*by_server, text=_text(body | {"data": {}})))
+    assert (await api.get(api.path("configmaps", "c"))).body["data"] == {"a": "2"}
+
+
+async def test_what_charts_install_is_shown(kubectl: Kubectl, tmp_path: Path) -> None:
+    for index, arguments in enumerate(
+        (
+            ("deployment", "d", "--image=registry.example/none:1"),
+            ("cronjob", "c", "--image=registry.example/none:1", "--schedule=*/5 * * * *"),
+            ("job", "j", "--image=registry.example/none:1"),
+            ("service", "clusterip", "s", "--tcp=80:8080"),
+        )
+    ):
+        body = _ok(kubectl("create", *arguments, "--dry-run=client", "-o", "yaml"))
+        (tmp_path / f"{index}.yaml").write_text(body)
+    _ok(kubectl("apply", "-f", str(tmp_path)))
+    rows = [line.split() for line in _ok(kubectl("get", "deployments,cronjobs,services", "--no-headers")).splitlines()]
+    found = {row[0]: row[1:] for row in rows if row}
+    assert found["deployment.apps/d"][0] == "0/1"
+    assert found["cronjob.batch/c"][:5] == ["*/5", "*", "*", "*", "*"]
+    assert (found["service/s"][0], found["service/s"][3]) == ("ClusterIP", "80/TCP")
+    assert "Image:" in _ok(kubectl("describe", "deployment", "d"))
+    assert _ok(kubectl("delete", "deployment/d", "job/j", "--timeout=20s")).count("deleted") == 2
+
+
 async def test_apply_names_a_misspelled_field(kubectl: Kubectl) -> None:
     done = kubectl("apply", "-f", "-", text=_text(pod("a", nodeSelektor={})))
     assert done.returncode == 1
@@ -257,13 +290,6 @@ async def test_cp_there_and_back(on_nodes: Kubectl, tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == (tmp_path / "there").read_bytes()
 
 
-async def test_logs(on_nodes: Kubectl) -> None:
-    _started(on_nodes, "for i in 1 2 3; do echo line $i; done; sleep 0.5; echo end")
-    assert _ok(on_nodes("logs", "a", "--tail=1", "-f")) == "line 3\nend\n"
-    assert _ok(on_nodes("logs", "a", "--limit-bytes=6")) == "line 1"
-    assert _ok(on_nodes("logs", "a", "--timestamps", "--tail=1")).endswith("Z end\n")
-
-
 @pytest.fixture
 def background(nodes: Path, node_api: Api) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """kubectl commands that go on until they are stopped."""
@@ -299,6 +325,19 @@ async def test_get_watching(on_nodes: Kubectl, background: Any) -> None:
     _ok(on_nodes("run", "a", *_container("exit 0")))
     states = [line.split()[2] for line in _lines_until(watching, "Completed")[1:]]
     assert (states[0], states[-1]) == ("Pending", "Completed")
+
+
+async def test_logs(on_nodes: Kubectl, node_api: Api, background: Any) -> None:
+    go = f"/tmp/{node_api.namespace}"
+    wait = f"until [ -e {go} ]; do sleep 0.1; done; rm {go}"
+    _started(on_nodes, f"for i in 1 2 3; do echo line $i; done; {wait}; echo end")
+    following = background("logs", "a", "--tail=1", "-f")
+    assert _lines_until(following, "line 3")[1:] == ["line 3\n"]
+    _ok(on_nodes("exec", "a", "--", "touch", go))
+    assert _lines_until(following, "end")[1:] == ["end\n"]
+    assert following.wait(20) == 0
+    assert _ok(on_nodes("logs", "a", "--limit-bytes=6")) == "line 1"
+    assert _ok(on_nodes("logs", "a", "--timestamps", "--tail=1")).endswith("Z end\n")
 
 
 async def test_logs_that_are_followed(on_nodes: Kubectl, background: Any) -> None:

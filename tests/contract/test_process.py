@@ -8,9 +8,15 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kubernetes.client import ApiClient, Configuration, CoreV1Api
+from kubernetes.config import load_kube_config
+
+from tests.contract.api import Access
 
 _COMMAND = [sys.executable, "-m", "executor.localcluster", "--no-nodes"]
 
@@ -56,3 +62,26 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         return "(zombie)" in Path(f"/proc/{server}/status").read_text()
 
     _wait_until(gone, 10)
+
+
+def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """With ``--data``: objects, versions and who may come in are as before, whatever the port is."""
+    path = tmp_path / "kubeconfig"
+    command = [*_COMMAND, "--data", str(tmp_path / "data"), "--kubeconfig", str(path)]
+
+    def while_it_runs(act: Callable[[CoreV1Api], Any], end: signal.Signals) -> tuple[str, str]:
+        path.unlink(missing_ok=True)
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+            _wait_until(path.exists)
+            try:
+                settings = Configuration()
+                load_kube_config(config_file=str(path), client_configuration=settings)
+                with ApiClient(settings) as client:
+                    return act(CoreV1Api(client)).metadata.resource_version, Access.from_kubeconfig(path).token
+            finally:
+                server.send_signal(end)
+
+    body = {"metadata": {"name": "a"}}
+    made = while_it_runs(lambda core: core.create_namespaced_config_map("default", body), signal.SIGKILL)
+    found = while_it_runs(lambda core: core.read_namespaced_config_map("a", "default"), signal.SIGTERM)
+    assert found == made

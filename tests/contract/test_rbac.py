@@ -118,6 +118,17 @@ async def test_a_role_allows_what_it_says_and_no_more(api: Api, account: Api) ->
     assert (await account.get("/api/v1/namespaces/default/configmaps")).code == 403
 
 
+async def test_applying_what_there_is_not_needs_the_right_to_create(api: Api, account: Api) -> None:
+    await grant(api, rule("get list patch", "configmaps"))
+    await allowed(account, "GET", api.path("configmaps"))
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
+    change = ("PATCH", api.path("configmaps", "a"), body, "application/apply-patch+yaml")
+    answer = await account.call(*change, fieldManager="me")
+    assert (answer.code, 'cannot create resource "configmaps"' in answer.message) == (403, True)
+    await api.created("configmaps", config_map("a"))
+    assert (await account.call(*change, fieldManager="me")).code == 200
+
+
 async def test_a_rule_may_name_objects(api: Api, account: Api) -> None:
     await grant(api, rule("get list", "configmaps", resourceNames=["a"]))
     await allowed(account, "GET", api.path("configmaps", "a"))

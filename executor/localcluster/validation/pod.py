@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from executor.localcluster.status import FieldError
 from executor.localcluster.types import Json
@@ -23,9 +23,13 @@ _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 def validate_pod(pod: Json) -> list[FieldError]:
     """Everything a new pod must keep."""
-    spec = pod["spec"]
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
-    errors = validate_metadata(pod) + validate_volumes(spec) + validate_containers(spec, volumes)
+    return validate_metadata(pod) + validate_pod_spec(pod["spec"])
+
+
+def validate_pod_spec(spec: Json, claims: Iterable[str] = ()) -> list[FieldError]:
+    """The spec of a pod, or of a template of pods; ``claims`` are volumes that come from elsewhere."""
+    volumes = {*(volume.get("name") for volume in spec.get("volumes") or ()), *claims}
+    errors = validate_volumes(spec) + validate_containers(spec, volumes)
     errors += fields.one_of("spec.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
     errors += fields.one_of("spec.dnsPolicy", spec.get("dnsPolicy"), _DNS_POLICIES)
     errors += fields.in_range("spec.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), 1, _MAX_INT32)

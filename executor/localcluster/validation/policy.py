@@ -82,7 +82,7 @@ def validate_budget(budget: Json) -> list[FieldError]:
     for name in ("minAvailable", "maxUnavailable"):
         if name in spec:
             errors += _share(f"spec.{name}", spec[name])
-    return errors + _selector("spec.selector", spec.get("selector") or {})
+    return errors + validate_selector("spec.selector", spec.get("selector") or {})
 
 
 def _share(path: str, value: Any) -> list[FieldError]:
@@ -94,7 +94,8 @@ def _share(path: str, value: Any) -> list[FieldError]:
     return [fields.invalid(path, value, "must not be greater than 100%")] if int(value[:-1]) > 100 else []
 
 
-def _selector(path: str, selector: Json) -> list[FieldError]:
+def validate_selector(path: str, selector: Json) -> list[FieldError]:
+    """A selector of labels."""
     return [
         fields.invalid(
             f"{path}.matchExpressions[{index}].operator", one.get("operator"), "not a valid selector operator"

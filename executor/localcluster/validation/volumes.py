@@ -8,8 +8,14 @@ from executor.localcluster.status import FieldError
 from executor.localcluster.types import Json
 from executor.localcluster.validation import fields
 from executor.localcluster.validation.containers import field_path, relative_path
+from executor.localcluster.validation.metadata import validate_metadata
 
 _PROJECTIONS = ("secret", "downwardAPI", "configMap", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
+_CLAIM_CHANGEABLE = frozenset({"resources", "volumeAttributesClassName", "volumeName"})
+_CLAIM_SENTENCE = (
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+)
+_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 
 
 def validate_volumes(spec: Json) -> list[FieldError]:
@@ -111,3 +117,24 @@ _CHECKS: dict[str, Callable[[str, Json], list[FieldError]]] = {
     "downwardAPI": _downward,
     "projected": _projected,
 }
+
+
+def validate_claim(claim: Json) -> list[FieldError]:
+    """A claim of storage (``pkg/apis/core/validation``, ``ValidatePersistentVolumeClaim``)."""
+    spec, errors = claim["spec"], validate_metadata(claim)
+    if not (modes := spec.get("accessModes")):
+        errors.append(fields.required("spec.accessModes", "at least 1 access mode is required"))
+    for mode in modes or ():
+        errors += fields.one_of("spec.accessModes", mode, _ACCESS_MODES)
+    if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
+        errors.append(fields.required("spec.resources[storage]"))
+    return errors
+
+
+def validate_claim_update(new: Json, old: Json) -> list[FieldError]:
+    """Of a claim only what it asks for may change, and which volume it is bound to."""
+
+    def fixed(claim: Json) -> Json:
+        return {name: value for name, value in claim["spec"].items() if name not in _CLAIM_CHANGEABLE}
+
+    return [] if fixed(new) == fixed(old) else [fields.forbidden("spec", _CLAIM_SENTENCE)]
