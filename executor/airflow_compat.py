@@ -6,13 +6,17 @@ Checked against Airflow 3.3. Where 3.4 is known to change something (keys become
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow._shared.observability.metrics import stats
 from airflow._shared.timezones import timezone
 from airflow.configuration import conf
+from airflow.logging_config import get_remote_task_log
 from airflow.models.callback import CallbackKey
 from airflow.policies import DefaultPolicy
 from airflow.settings import get_policy_plugin_manager
@@ -22,6 +26,8 @@ from jinja2 import TemplateError
 
 from executor.metrics import PREFIX
 from executor.model import Outcome
+
+log = logging.getLogger(__name__)
 
 TASK_STATES = {Outcome.FAILED: TaskInstanceState.FAILED, Outcome.SUCCESS: TaskInstanceState.SUCCESS}
 CALLBACK_STATES = {
@@ -77,6 +83,45 @@ def log_path_of(ti: object) -> str | None:
         return log_filename_template_renderer()(ti=ti)
     except (AttributeError, TemplateError):
         return None
+
+
+# Stores whose readers look for one name, or for what was streamed to them: another file beside the log is not shown.
+_SHOW_ONE_FILE = frozenset(
+    {
+        "CloudWatchRemoteLogIO",
+        "ElasticsearchRemoteLogIO",
+        "HdfsRemoteLogIO",
+        "OSSRemoteLogIO",
+        "OpensearchRemoteLogIO",
+        "StackdriverRemoteLogIO",
+    }
+)
+
+
+def remote_upload(base_log_folder: str) -> Callable[[str], None] | None:
+    """Brings a file, by its path in the base log folder, to where `[logging] remote_logging` keeps the task logs.
+
+    Blocking; raises whatever the store's client does. None where there is no such store, or where its reader would not
+    show the file: S3, GCS and WASB list all that begins with the name of the task's log.
+    """
+    try:
+        store: Any = get_remote_task_log()
+    except Exception:
+        log.exception("[logging] cannot be used; what the executor says is not brought to the remote log store")
+        return None
+    if store is None or type(store).__name__ in _SHOW_ONE_FILE:
+        return None
+    deletes = bool(getattr(store, "delete_local_copy", False))
+    if deletes:  # it would take the whole folder, with files that others are writing
+        store = copy(store)
+        store.delete_local_copy = False
+
+    def upload(path: str) -> None:
+        store.upload(path, None)
+        if deletes:
+            Path(base_log_folder, path).unlink(missing_ok=True)
+
+    return upload
 
 
 def log_folder_mode() -> int:

@@ -2,7 +2,7 @@
 
 An option of ours counts as set only where somebody set it: in the environment or in airflow.cfg. Defaults that a
 provider contributes do not count, because where Airflow's own Kubernetes provider is installed they fill the whole
-section `[kubernetes_executor]`.
+section `[kubernetes_executor]`; nor do they in the airflow.cfg that Airflow makes of all defaults at its first start.
 
 Teams: as with Airflow's ExecutorConf, a team's value comes from `AIRFLOW__<TEAM>___<SECTION>__<OPTION>` or section
 `[<team>=<section>]`, and an option that the team does not set has its default, not the value of the whole deployment.
@@ -67,7 +67,9 @@ def is_set(section: str, name: str, team_name: str | None = None) -> bool:
     """
     prefix, in_file = _sources(section, team_name)
     variable = prefix + name.upper()
-    if variable in os.environ or ConfigParser.has_option(conf, in_file, name):
+    if variable in os.environ:
+        return True
+    if ConfigParser.has_option(conf, in_file, name) and not _written_by_airflow(in_file, name):
         return True
     if team_name or not conf.is_sensitive_option(section, name):
         return False
@@ -75,6 +77,18 @@ def is_set(section: str, name: str, team_name: str | None = None) -> bool:
         f"{variable}_{source.upper()}" in os.environ or ConfigParser.has_option(conf, section, f"{name}_{source}")
         for source in ("cmd", "secret")
     )
+
+
+def _written_by_airflow(section: str, name: str) -> bool:
+    """A default in an airflow.cfg that nobody wrote: where none is, Airflow's first start makes one of all defaults
+    (`configuration.py`, `write_default_airflow_configuration_if_needed`). Such a file holds most of a section's
+    options; what a person writes holds a few."""
+    known = conf.configuration_description.get(section, {}).get("options", {})
+    there = sum(ConfigParser.has_option(conf, section, one) for one in known)
+    if 2 * there <= len(known):
+        return False
+    default = conf.get_default_value(section, name)
+    return default is not None and str(default).strip() == ConfigParser.get(conf, section, name).strip()
 
 
 def _sources(section: str, team_name: str | None) -> tuple[str, str]:

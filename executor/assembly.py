@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from executor.airflow_compat import AirflowMetrics, log_folder_mode, log_path_of, mutation_hook
+from executor.airflow_compat import AirflowMetrics, log_folder_mode, log_path_of, mutation_hook, remote_upload
 from executor.airflow_config import AirflowFacts, coordinator_of
 from executor.control.launcher import LaunchPolicy
 from executor.control.machine import MachinePlan
@@ -142,6 +142,7 @@ def make_plan(
         create_qps=settings.create_qps,
         log_folder=Path(facts.base_log_folder),
         log_folder_mode=log_folder_mode(),
+        upload=remote_upload(facts.base_log_folder),
         metrics=metrics,
     )
 

@@ -10,6 +10,7 @@ from airflow.executors.workloads import ExecuteCallback, ExecuteTask
 from airflow.models.callback import CallbackKey
 
 from executor.control.ports import IntakeError
+from executor.manifest.executor_config import without_models
 from executor.model import Kind, Launch
 
 
@@ -37,7 +38,7 @@ def _task(workload: ExecuteTask) -> Launch:
         map_index=ti.map_index if ti.map_index is not None else -1,
         queue=ti.queue,
         priority=ti.priority_weight,
-        executor_config=ti.executor_config or {},
+        executor_config=without_models(ti.executor_config or {}),
         workload=_without_token(workload),
         log_path=workload.log_path,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import uuid4
 
 from airflow.executors.base_executor import PARALLELISM, BaseExecutor
@@ -24,7 +24,7 @@ from executor.control.ports import ClosableRows
 from executor.control.supervisor import Supervisor
 from executor.interpreter import no_collection, share
 from executor.live_log import task_log
-from executor.model import Event, LogEntry, Message, Outcome, Settled
+from executor.model import Adopted, Event, LogEntry, Message, Outcome, Settled
 from executor.row_identity import give_launch_id
 from executor.task_rows import TaskRows
 
@@ -62,6 +62,7 @@ class KubernetesExecutor(BaseExecutor):
         self._unsaved_logs: list[Any] = []
         self._newest: dict[Any, str] = {}  # key -> launch id, for every key in `running` or `queued_tasks`
         self._used: OrderedDict[str, None] = OrderedDict()  # launch ids that were handed to this executor
+        self._adopted: list[Adopted] = []  # until the scheduler has committed that their rows are its own
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -132,6 +133,7 @@ class KubernetesExecutor(BaseExecutor):
             with no_collection():
                 if self._supervisor is not None:
                     self._supervisor.heartbeat()
+                    self._hand_over_adopted(self._supervisor)
                 super().heartbeat()
         except Exception:
             log.exception("The executor's heartbeat broke; the scheduler goes on")
@@ -212,25 +214,37 @@ class KubernetesExecutor(BaseExecutor):
             self._supervisor.abandon(launch_id, why)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
-        """Adopt all that carry a launch id; the others are handed back for reset."""
+        """Adopt all that carry a launch id; the others are handed back for reset.
+
+        Record only: not before the transaction is committed do the rows name this scheduler, and the loop, which reads
+        them by itself, would take them for somebody else's.
+        """
         try:
             adopted, rest = adopted_from(tis)
             for one in adopted:
                 self.running.add(one.key)  # type: ignore[arg-type]
                 self._newest[one.key] = one.launch_id or ""
                 self._remember(one.launch_id or "")
-            if self._supervisor is not None:
-                self._supervisor.adopt(adopted)
+            self._adopted += adopted
         except Exception:
             log.exception("Nothing could be adopted; the scheduler offers it again")
             return []
         return rest
 
+    def _hand_over_adopted(self, supervisor: Supervisor) -> None:
+        """The transaction that adopted them is committed: the loop may read their rows."""
+        if self._adopted:
+            adopted, self._adopted = self._adopted, []
+            supervisor.adopt(adopted)
+
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
-        """The live log of a running pod, for the API server. Returns (messages, lines); raises nothing."""
-        return task_log(ti, self.team_name)
+        """The live log of a running pod, for the API server. Returns (messages, lines); raises nothing.
+
+        Airflow says lists; the lines are an iterable that reads from disk, which is all its reader asks for.
+        """
+        return cast("tuple[list[str], list[str]]", task_log(ti, self.team_name))
 
     def debug_dump(self) -> None:
         """Totals only: called from a signal handler, between any two bytecodes."""

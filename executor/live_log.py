@@ -5,6 +5,7 @@ The API server builds an executor object only for this and never starts it; noth
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from executor.airflow_config import read_settings
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 SECONDS = 5.0
 
 
-def task_log(ti: TaskInstance, team_name: str | None) -> tuple[list[str], list[str]]:
-    """(messages about where the log comes from or why there is none, lines). Raises nothing."""
+def task_log(ti: TaskInstance, team_name: str | None) -> tuple[list[str], Iterable[str]]:
+    """(messages about where the log comes from or why there is none, lines). Raises nothing.
+
+    The lines of a long log are on disk until they are read; Airflow goes through them once, and needs no list.
+    """
     if not ti.external_executor_id:
         return ["This task has no pod yet."], []
     try:
@@ -30,9 +34,9 @@ def task_log(ti: TaskInstance, team_name: str | None) -> tuple[list[str], list[s
         settings.kube,
         settings.namespaces or (None,),
         launch_selector(ti.external_executor_id),
-        tail_lines=settings.running_pod_log_lines,
+        tail_lines=settings.running_pod_log_lines or None,
         timeout=SECONDS,
     )
     if isinstance(found, LiveLog):
-        return [f"Live log of pod {found.namespace}/{found.pod}"], list(found.lines)
+        return [f"Live log of pod {found.namespace}/{found.pod}"], found.lines
     return [found], []

@@ -84,6 +84,12 @@ def _written(session: Session, event: str, launch: Launch) -> bool:
     return session.scalar(found.limit(1)) is not None
 
 
+def lock(session: Session, *where: Any) -> None:
+    """Lock these rows of task instances, or raise OperationalError at once where somebody else has: whoever waited
+    would hold up the rows of all other tasks. SQLite knows no such locks."""
+    session.execute(select(TI.id).where(*where).with_for_update(nowait=True))
+
+
 def _has_retries(session: Session, launch: Launch) -> bool:
     """retries = 0 is never retried, whatever max_tries is."""
     ti = session.scalar(select(TI).where(*_same_task(launch)))
@@ -109,6 +115,7 @@ def _raise_max_tries(session: Session, launch: Launch, *, reported: bool, job_id
     if not reported:
         mine = (TI.external_executor_id == launch.named, TI.queued_by_job_id == job_id)
         still = (TI.state == TaskInstanceState.RUNNING, *mine)
+    lock(session, *_same_task(launch), *still)
     statement = update(TI).where(*_same_task(launch), *still).values(max_tries=TI.max_tries + 1)
     result = session.execute(statement.execution_options(synchronize_session=False))
     return bool(getattr(result, "rowcount", 0))

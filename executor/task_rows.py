@@ -1,7 +1,8 @@
 """The rows thread: reads and conditional updates of task instances, in short sessions of its own.
 
 One thread, so that the loop never waits for the database and the scheduler's session is never touched. Columns only,
-no ORM objects, at most 500 rows a query, no lock is held between calls. A failing database is RowsDown.
+no ORM objects, at most 500 rows a query, no lock is held between calls or waited for. A failing database is RowsDown,
+and so is a row that somebody else has locked.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Session
 from executor.airflow_compat import utcnow
 from executor.control.ports import RowsDown
 from executor.model import Adopted, GivenBack, Kind, Launch, Row
-from executor.row_budgets import give_back, note_relaunch, relaunches
+from executor.row_budgets import give_back, lock, note_relaunch, relaunches
 
 T = TypeVar("T")
 RENAMED_STATES = (TaskInstanceState.RESTARTING, TaskInstanceState.UP_FOR_RETRY)
@@ -146,19 +147,16 @@ def _read_callbacks(session: Session, callbacks: Sequence[Launch]) -> dict[str, 
 
 
 def _keep_fresh(session: Session, launches: Sequence[Launch], job_id: int | None) -> int:
-    """queued_dttm := now, only where the row still waits for this very launch."""
-    statement = (
-        update(TI)
-        .where(
-            TI.id.in_([UUID(one.ti_id) for one in launches]),
-            TI.external_executor_id.in_([one.named for one in launches]),
-            TI.state == TaskInstanceState.QUEUED,
-            TI.queued_by_job_id == job_id,
-        )
-        .values(queued_dttm=utcnow())
-        .execution_options(synchronize_session=False)
+    """queued_dttm := now, only where the row still waits for this very launch; a locked one has its turn later."""
+    mine = (
+        TI.id.in_([UUID(one.ti_id) for one in launches]),
+        TI.external_executor_id.in_([one.named for one in launches]),
+        TI.state == TaskInstanceState.QUEUED,
+        TI.queued_by_job_id == job_id,
     )
-    return int(getattr(session.execute(statement), "rowcount", 0))
+    free = session.scalars(select(TI.id).where(*mine).with_for_update(skip_locked=True)).all()
+    statement = update(TI).where(TI.id.in_(free)).values(queued_dttm=utcnow())
+    return int(getattr(session.execute(statement.execution_options(synchronize_session=False)), "rowcount", 0))
 
 
 def _rebuild(session: Session, adopted: Sequence[Adopted], job_id: int | None) -> dict[str, object]:
@@ -180,6 +178,7 @@ def _claimed(session: Session, ti: TI, one: Adopted) -> bool:
     if one.row_name is None:
         return ti.external_executor_id == one.launch_id
     mine = (TI.id == ti.id, TI.state == TaskInstanceState.QUEUED, TI.external_executor_id == one.row_name)
+    lock(session, *mine)
     statement = update(TI).where(*mine).values(external_executor_id=one.launch_id)
     claimed = session.execute(statement.execution_options(synchronize_session=False))
     session.refresh(ti)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from executor.control.work_queue import LONGEST_HOLD
 from executor.errors import ApiError, BadRequest, Invalid, NotFound, QuotaExceeded, Transient, Unreachable
 from executor.manifest import BuiltPod, explain_strict_error
 
 NAMESPACE_TRIES = 1  # further ones after the first 404
+QUOTA_HOLD = 4.0  # seconds: room is there at once when somebody makes it, and asking costs an API server little
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Verdict:
     waiting: str = ""
     reason: str = ""
     retry_after: float | None = None
+    longest_hold: float = LONGEST_HOLD
     missing_namespace: bool = False
     ambiguous: bool = False  # the create may have been carried out
 
@@ -50,6 +53,7 @@ def _later(error: Transient, built: BuiltPod) -> Verdict:
         waiting=text,
         reason=type(error).__name__,
         retry_after=error.retry_after,
+        longest_hold=QUOTA_HOLD if isinstance(error, QuotaExceeded) else LONGEST_HOLD,
         ambiguous=isinstance(error, Unreachable) or error.status >= 500,
     )
 
@@ -73,5 +77,9 @@ def _refusal(error: ApiError, built: BuiltPod) -> str:
 def _causes(error: Invalid, built: BuiltPod) -> str:
     if not error.causes:
         return error.message
-    parts = [f"{c.field}: {c.message} (set by {built.provenance.layer_of(c.field)})" for c in error.causes]
-    return "; ".join(parts)
+    return "; ".join(f"{_place(cause.field, built)}: {cause.message}" for cause in error.causes)
+
+
+def _place(path: str, built: BuiltPod) -> str:
+    """Whose value it is, and where: list elements by name, which is how people wrote them."""
+    return f"{built.provenance.layer_of(path)}: {built.provenance.readable(path)}"

@@ -18,10 +18,13 @@ from executor.control.quiet import Quiet
 from executor.control.reconciler import launch_of
 from executor.control.switchover import Switchover
 from executor.control.tracker import Tracked, Tracker
+from executor.control.workload_secrets import WorkloadSecrets
+from executor.errors import Transient
 from executor.identity import KIND_LABEL, LAUNCH_LABEL
 from executor.kube.port import KubePort
 from executor.model import QUEUED, Adopted, Kind, Launch, Outcome
 from executor.observe.decide import Progress
+from executor.observe.diagnosis import base_started
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +36,17 @@ class Adopter:
     """Settles what is unknown."""
 
     def __init__(
-        self, kube: KubePort, tracker: Tracker, airflow: Airflow, judge: Judge, submit: Callable[[Tracked], None]
+        self,
+        kube: KubePort,
+        tracker: Tracker,
+        airflow: Airflow,
+        judge: Judge,
+        secrets: WorkloadSecrets,
+        submit: Callable[[Tracked], None],
     ) -> None:
         """submit: put a launch that has its workload into the work queue."""
         self._tracker, self._airflow, self._judge, self._submit = tracker, airflow, judge, submit
+        self._secrets = secrets
         self._switchover = Switchover(kube, tracker, self.lost)
         self.look_for_upstreams = self._switchover.look
         self._listed = asyncio.Event()
@@ -100,6 +110,8 @@ class Adopter:
 
     async def _settle(self, some: list[Adopted]) -> None:
         await self._recall(some)
+        if not await self._found_workloads(some):
+            return
         lost: list[Adopted] = []
         for one in some:
             tracked = self._tracker.get(one.launch_id or "")
@@ -116,6 +128,21 @@ class Adopter:
                 self._judge.mark(tracked.launch.id)
         if lost:
             await self._relaunch(lost)
+
+    async def _found_workloads(self, some: list[Adopted]) -> bool:
+        """Pods that wait for a Secret which their scheduler did not live to make; False: asked again later."""
+        known = (self._tracker.get(one.launch_id or "") for one in some)
+        waiting = [(t, t.seen) for t in known if t is not None and t.seen is not None and not base_started(t.seen)]
+        try:
+            missing = await self._secrets.missing([pod for _, pod in waiting])
+        except Transient as error:
+            log.info("Workload Secrets cannot be listed, adoption waits: %s", error)
+            await asyncio.sleep(ROWS_DOWN_DELAY)
+            self._unknown = {one.launch_id: one for one in some if one.launch_id} | self._unknown
+            return False
+        for tracked, pod in waiting:
+            tracked.workload_lost = pod.metadata.uid in missing
+        return True
 
     async def _recall(self, some: list[Adopted]) -> None:
         """What these launches have cost under their former scheduler."""
@@ -167,11 +194,11 @@ class Adopter:
         if tracked.progress is Progress.SEEN:  # its pod has turned up meanwhile
             self._judge.mark(tracked.launch.id)
             return
-        tracked.adopted = None
-        if workload is None:  # the row moved on, or is running by now
+        if workload is None:  # the row moved on, or is running by now; if it is queued after all, `rebuild` is next
             tracked.progress = Progress.SEEN
             self._judge.want_row(tracked.launch.id)
             return
+        tracked.adopted = None
         try:
             tracked.launch = self._airflow.intake(workload)
         except IntakeError as error:

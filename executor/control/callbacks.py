@@ -55,4 +55,5 @@ class StaleCallbacks:
     def _fail(self, callback_id: str) -> None:
         found = Launch(callback_id, Kind.CALLBACK, None, callback_id, "", "", "", 1, -1)
         launch = self._callback_launch(found)
+        log.warning("Callback %s: %s", callback_id, REASON)
         self._outbox.put(Event(launch.key, launch.id, Outcome.FAILED, REASON))

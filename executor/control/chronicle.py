@@ -3,11 +3,12 @@
 The file lies beside the attempt's own log, which is why the UI shows it for queued, scheduled, retried and failed
 tasks wherever scheduler and API server share the folder (Airflow `utils/log/file_task_handler.py` reads
 `<log_path>*`). JSON lines: timestamp, level, event, logger. Written by a thread of its own: a log folder on a network
-file system must not hold up the loop.
+file system must not hold up the loop. Where logs are kept remotely, the file goes there when its launch has ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from executor.control.outbox import Outbox
 from executor.control.tracker import Tracked
+from executor.control.uploads import Upload, Uploads
 from executor.metrics import Metrics, NoMetrics
 from executor.model import Kind, Launch, LogEntry
 
@@ -31,13 +33,20 @@ class Chronicle:
     worker under another user id can write its own log beside ours."""
 
     def __init__(
-        self, outbox: Outbox, base_folder: Path | None, folder_mode: int = 0o775, metrics: Metrics | None = None
+        self,
+        outbox: Outbox,
+        base_folder: Path | None,
+        folder_mode: int = 0o775,
+        metrics: Metrics | None = None,
+        upload: Upload | None = None,
     ) -> None:
+        """upload: brings a file, by its path in base_folder, to where Airflow keeps its logs remotely."""
         self._outbox = outbox
         self._metrics = metrics or NoMetrics()
         self._base = base_folder
         self._mode = folder_mode
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="airflow-executor-log")
+        self._uploads = Uploads(upload, self._flushed)
 
     def say(
         self,
@@ -70,23 +79,48 @@ class Chronicle:
         """A line for the file alone."""
         self.write(launch, [_line("info", text)])
 
-    def write_tail(self, launch: Launch, pod: str, tail: str, when: str) -> None:
-        """The last lines of a pod's log, as they were: Airflow drops those that the worker uploaded itself.
+    def write_tail(self, launch: Launch, whose: str, tail: str, when: str) -> None:
+        """The last lines of a log, as they were: Airflow drops those that the worker uploaded itself.
 
-        when: completes "Saved the last lines of the log of pod p ...".
+        whose, when: complete "Saved the last lines of the log of ... ...".
         """
         lines = tail.removesuffix("\n").split("\n")  # splitlines() would cut a line at what JSON may hold as it is
-        note = f"Saved the last {len(lines)} lines of the log of pod {pod} {when}."
+        note = f"Saved the last {len(lines)} lines of the log of {whose} {when}."
         self.write(launch, [_line("info", note), *lines])
 
     def write(self, launch: Launch, lines: list[str]) -> None:
         if self._base is None or not launch.log_path:
             return
-        path = self._base / f"{launch.log_path}.executor.log"
-        self._writer.submit(_append, path, self._base, lines, self._mode)
+        path = self._path_of(launch, launch.log_path)
+        self._writer.submit(_append, self._base / path, self._base, lines, self._mode)
+        self._uploads.written(launch.id, path)
 
-    def close(self) -> None:
-        self._writer.shutdown(wait=True)
+    def hold(self, launch: Launch) -> None:
+        """More will be written about this launch, although it may end meanwhile: until as many calls of `release`."""
+        self._uploads.hold(launch.id)
+
+    def release(self, launch: Launch) -> None:
+        self._uploads.release(launch.id)
+
+    def end(self, launch: Launch) -> None:
+        """Nothing more is said about this launch, but for what is being written."""
+        self._uploads.end(launch.id)
+
+    async def drain(self) -> None:
+        """Wait for what is being uploaded."""
+        await self._uploads.drain()
+
+    async def close(self) -> None:
+        await self._uploads.close()
+        await asyncio.to_thread(self._writer.shutdown)
+
+    def _path_of(self, launch: Launch, log_path: str) -> str:
+        """An upload adds to what is there under the same name: so each launch of a try has a name of its own."""
+        return f"{log_path}.executor.{launch.id}.log" if self._uploads.wanted else f"{log_path}.executor.log"
+
+    async def _flushed(self) -> None:
+        """Everything written so far is in its file."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, lambda: None)
 
 
 def _line(level: str, text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from executor.control.ports import Airflow, Attempt
 from executor.control.tracker import Tracked
 from executor.control.workload_secrets import MOUNT_PATH
+from executor.kube.port import PodRef
 from executor.manifest import BuiltPod, ManifestError, WorkloadMount
 
 ENTRY = ("python", "-m", "airflow.sdk.execution_time.execute_workload")
@@ -29,6 +30,8 @@ class Draft:
     built: BuiltPod
     manifest: Mapping[str, Any]
     workload: bytes
+    answered: bool = False  # its create is no longer under way
+    ref: PodRef | None = None  # the pod that came of it
     ambiguous: bool = False  # whether the create was carried out is not known
     met_twin: bool = False  # its pod existed already, and mounts another Secret
 

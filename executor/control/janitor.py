@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
+from executor.control.chronicle import Chronicle
 from executor.control.jobs import Jobs
 from executor.control.lease import Lease
 from executor.control.retention import KeepPolicy, expired
@@ -20,7 +21,7 @@ from executor.control.tracker import is_alive, ref_of
 from executor.errors import ApiError, Transient
 from executor.kube.port import KubePort, PodRef
 from executor.model import Launch
-from executor.observe.diagnosis import BASE, base_started
+from executor.observe.diagnosis import BASE, base_started, speaker
 from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,10 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 class Janitor:
     """Bounded concurrency; a delete is tried until it is answered."""
 
-    def __init__(self, kube: KubePort, tails: Tails, policy: KeepPolicy, lease: Lease) -> None:
+    def __init__(self, kube: KubePort, tails: Tails, chronicle: Chronicle, policy: KeepPolicy, lease: Lease) -> None:
         self._kube = kube
         self._tails = tails
+        self._chronicle = chronicle
         self._policy = policy
         self._lease = lease
         self._slots = asyncio.Semaphore(CONCURRENCY)
@@ -55,13 +57,21 @@ class Janitor:
         patient: its worker has reported and is about to end by itself, which it gets PATIENCE for; gone: the pod is
         deleted already, and only what was kept of its log is left to deal with.
         """
+        if not gone and pod.metadata.uid in self._busy:
+            return
+        self._chronicle.hold(launch)
         if gone:
             self._jobs.start(self._bury(launch, pod, clean=clean))
-        elif pod.metadata.uid not in self._busy:
-            self._busy.add(pod.metadata.uid)
-            if is_alive(pod) and not patient:
-                self._deleting.add(pod.metadata.uid)
-            self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient))
+            return
+        self._busy.add(pod.metadata.uid)
+        if is_alive(pod) and not patient:
+            self._deleting.add(pod.metadata.uid)
+        self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient))
+
+    def collect(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
+        """The same for a pod that nobody tracks: nothing more will be said about its launch."""
+        self.retire(launch, pod, clean=clean)
+        self._chronicle.end(launch)
 
     def remove(self, pod: PodRef) -> None:
         """Delete this pod, whatever the policies say: its worker must not run."""
@@ -111,18 +121,30 @@ class Janitor:
         await self._jobs.cancel()
 
     async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool) -> None:
-        last = await self._its_end(pod) if patient else pod
         try:
+            last = await self._ended(launch, pod, clean=clean, patient=patient)
             if last is not None:
-                await self._clear_away(launch, last, clean=clean)
+                await self._clear_away(last)
         finally:
             self._tails.drop(pod.metadata.uid)
+
+    async def _ended(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool) -> PodView | None:
+        """The pod as it is now, its log saved; None if it has gone."""
+        try:
+            last = await self._its_end(pod) if patient else pod
+            container = speaker(last) if last is not None else ""
+            if container and not clean:
+                await self._tails.save(launch, ref_of(pod), container)
+            return last
+        finally:
+            self._chronicle.release(launch)
 
     async def _bury(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
         try:
             if not clean and base_started(pod):
                 await self._tails.salvage(launch, ref_of(pod))
         finally:
+            self._chronicle.release(launch)
             self._tails.drop(pod.metadata.uid)
 
     async def _its_end(self, pod: PodView) -> PodView | None:
@@ -137,10 +159,8 @@ class Janitor:
         finally:
             del self._patient[uid]
 
-    async def _clear_away(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
+    async def _clear_away(self, pod: PodView) -> None:
         ref = ref_of(pod)
-        if not clean and base_started(pod):
-            await self._tails.save(launch, ref)
         if is_alive(pod) or not self._policy.keeps(pod):
             await self._delete(ref)
             return

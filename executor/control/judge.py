@@ -21,6 +21,7 @@ from executor.control.pod_events import PodEvents
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.quiet import Quiet
 from executor.control.tracker import Tracked, Tracker
+from executor.control.work_queue import backoff
 from executor.metrics import Metrics
 from executor.model import Event, Outcome, Settled
 from executor.observe.decide import (
@@ -197,10 +198,10 @@ class Judge:
         lasted = now - tracked.class_since
         if keep.waiting is not None and keep.waiting.cls is PodClass.STARTING:
             self.mark_later(tracked.launch.id, self._pod_events.ask_if_slow(tracked, lasted))
-        if keep.waiting is None or not keep.waiting.reason or keep.waiting.reason in tracked.said:
+        if keep.waiting is None or not keep.waiting.reason or keep.waiting.told_as in tracked.said:
             return
         if lasted >= SAY_AFTER:
-            self._chronicle.say(tracked, "pod waiting", keep.waiting.sentence, once=keep.waiting.reason)
+            self._chronicle.say(tracked, "pod waiting", keep.text, once=keep.waiting.told_as)
         else:
             self.mark_later(tracked.launch.id, SAY_AFTER - lasted)
 
@@ -223,8 +224,10 @@ class Judge:
         self._tracker.drop(tracked)
         self._outbox.put(Settled(tracked.launch.key, tracked.launch.id))
         log.debug("%s: settled: %s", tracked.launch, why.why)
+        tracked.ceded = not why.delete
         if why.delete:
             self._clear_away(tracked, why)
+        self._chronicle.end(tracked.launch)
 
     def _clear_away(self, tracked: Tracked, why: Settle) -> None:
         clean = why.clean and (tracked.handed is None or tracked.handed.outcome is not Outcome.FAILED)
@@ -247,17 +250,17 @@ class Judge:
         """Another attempt of the same launch, under another name."""
         if tracked.seen is not None:
             self._janitor.retire(tracked.launch, tracked.seen, gone=not tracked.present, clean=False)
-        delay = 0.0 if tracked.relaunches == 0 else min(2.0**tracked.relaunches, 30.0)
+        delay = 0.0 if tracked.relaunches == 0 else backoff(tracked.relaunches, 1.0, 30.0)
         tracked.attempt += 1
         tracked.relaunches += 0 if decision.free else 1
         tracked.pod, tracked.seen, tracked.present = None, None, False
         tracked.progress, tracked.reread, tracked.waiting = Progress.WAITING, False, True
         tracked.said.clear()
-        tracked.warning, tracked.events = "", None
+        tracked.warning, tracked.events, tracked.workload_lost = "", None, False
         if decision.free:
             self._relaunch(tracked, delay)
             return
-        sentence = f"{decision.why} Launching pod {tracked.attempt} of this launch, no retry is spent."
+        sentence = f"{decision.why} Another pod takes its place (number {tracked.attempt}); no retry is spent."
         self._ledger.note_relaunch(tracked, sentence, lambda: self._post_again(tracked, delay))
 
     def _post_again(self, tracked: Tracked, delay: float) -> None:

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from executor.control.reconciler import Reconciler, Rhythm
 from executor.control.retention import KeepPolicy
 from executor.control.tails import Tails
 from executor.control.tracker import Tracked, Tracker
+from executor.control.uploads import Upload
 from executor.control.work_queue import WorkQueue
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.identity import deployment_selector
@@ -51,7 +52,8 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class MachinePlan:
-    """Everything the loop is told at start. lease: seconds a heartbeat entitles to act; now: the calendar."""
+    """Everything the loop is told at start. lease: seconds a heartbeat entitles to act; now: the calendar; upload:
+    brings a file of log_folder, by its path there, to the remote log store, None where there is none."""
 
     deployment: str
     namespaces: tuple[str, ...] | None
@@ -65,6 +67,7 @@ class MachinePlan:
     create_qps: float = 0.0
     log_folder: Path | None = None
     log_folder_mode: int = 0o775
+    upload: Upload | None = None
     now: Callable[[], datetime] = _utc_now
     metrics: Metrics = field(default_factory=NoMetrics)
 
@@ -77,10 +80,10 @@ class Machine:
         self._metrics = plan.metrics
         self.tracker = Tracker()
         self._queue = WorkQueue(jitter=lambda: random.uniform(0.8, 1.2))
-        self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics)
-        self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now)
+        self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics, plan.upload)
+        self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now, timedelta(seconds=plan.rhythm.sweep))
         self._tails = Tails(kube, self._chronicle)
-        self._janitor = Janitor(kube, self._tails, plan.keep, lease)
+        self._janitor = Janitor(kube, self._tails, self._chronicle, plan.keep, lease)
         self._pod_events = PodEvents(kube, self._chronicle)
         self._ledger = Ledger(plan.airflow.rows, self._chronicle)
         self._judge = self._build_judge(plan)
@@ -98,7 +101,7 @@ class Machine:
         )
         self._reconciler = self._build_reconciler(plan, lease)
         self._launcher = self._build_launcher(plan, lease)
-        self._adopter = Adopter(kube, self.tracker, plan.airflow, self._judge, self._enqueue)
+        self._adopter = Adopter(kube, self.tracker, plan.airflow, self._judge, self._secrets, self._enqueue)
 
     def _build_judge(self, plan: MachinePlan) -> Judge:
         return Judge(
@@ -231,15 +234,16 @@ class Machine:
             async with asyncio.timeout(seconds):
                 await self._launcher.drain()
                 await self._janitor.drain()
+                await self._chronicle.drain()
         except TimeoutError:
-            log.info("Some creates or deletes were still under way at the end")
+            log.info("Some creates, deletes or uploads were still under way at the end")
         await self._launcher.close()
         await self._janitor.close()
         await self._tails.close()
         await self._observer.close()
         await self._pod_events.close()
         await self._ledger.close()
-        await asyncio.to_thread(self._chronicle.close)
+        await self._chronicle.close()
         await self._kube.close()
 
     def _enqueue(self, tracked: Tracked) -> None:

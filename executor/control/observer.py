@@ -2,21 +2,22 @@
 
 ADDED, MODIFIED and a relist mean "here is the pod now"; DELETED means "apply its last object, then not present".
 A pod that a relist does not show is asked for by GET before anybody acts on its absence: a bookmark that lags or a
-role that was taken away looks like thousands of vanished pods.
+role that was taken away looks like thousands of vanished pods. A watch that goes on and yet kept something to itself
+is found out by `resync`: one LIST per namespace, compared with what is known.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from itertools import chain, repeat
 
 from executor.control.janitor import Janitor
 from executor.control.jobs import Jobs
 from executor.control.tails import Tails
-from executor.control.tracker import Tracked, Tracker, pod_key
+from executor.control.tracker import PodKey, Tracked, Tracker, pod_key, ref_of
 from executor.errors import ApiError, Forbidden, NotFound
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
 from executor.kube.reflector import ReflectorDown, reflect
@@ -114,12 +115,41 @@ class Observer:
             self._seen(pod)
         for key, pod in list(self._tracker.pods.items()):
             if key not in shown and namespace in (None, key[0]):
-                self._check(PodRef(*key, uid=pod.metadata.uid), pod)
+                self._check(ref_of(pod), pod)
         self._unlisted.discard(namespace)
         self._forbidden.discard(namespace)
         self._last_complaint.pop(namespace, None)
         if not self._unlisted:
             self._on_complete()
+
+    async def resync(self) -> None:
+        """List all pods beside the watch, and catch up on what it has not said."""
+        for namespace in self.namespaces:
+            if namespace in self._unlisted:
+                continue  # its reflector has yet to begin
+            before = dict(self._tracker.pods)
+            try:
+                listed = await self._kube.list_pods(namespace, self._selector)
+            except ApiError as error:
+                self._complain(namespace, error)
+            else:
+                self._metrics.count("lists")
+                self._compare(listed, before)
+
+    def _compare(self, listed: Listed, before: Mapping[PodKey, PodView]) -> None:
+        """`before`: what was known when the list was asked for; a pod of which the watch has spoken since is newer."""
+        shown = {pod_key(pod): pod for pod in listed.pods}
+        for key, pod in shown.items():
+            known = before.get(key)
+            if self._tracker.pods.get(key) is not known:
+                continue
+            if known is None:
+                self._check(ref_of(pod), None)  # perhaps it came and went while the list was on its way
+            elif known.metadata.resource_version != pod.metadata.resource_version:
+                self._seen(pod)
+        for key, pod in before.items():
+            if key not in shown and listed.namespace in (None, key[0]) and self._tracker.pods.get(key) is pod:
+                self._check(ref_of(pod), pod)
 
     def _forbid(self, namespace: str | None, error: ApiError) -> None:
         """A namespace that may not be listed does not hold up what is known of the others."""

@@ -17,8 +17,9 @@ from executor.control.jobs import Jobs
 from executor.control.tracker import Tracked
 from executor.errors import ApiError
 from executor.kube.port import KubePort, PodEvent, PodRef
-from executor.observe.diagnosis import SIGNAL_BASE, base_end, base_running_since, disruption_of
+from executor.observe.diagnosis import PULL_REASONS, base_end, base_running_since, disruption_of
 from executor.observe.pod_view import PodView
+from executor.observe.wording import in_short, killed_by
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +106,8 @@ def last_words_of(events: Sequence[PodEvent], sentence: str, since: datetime | N
     """
     told: dict[tuple[str, str], str] = {}
     for event in events:
-        text = " ".join(event.message.split())
-        if _tells(event, since) and text.removeprefix("Error: ").rstrip(".") not in sentence:
+        text = in_short(event.message)
+        if _tells(event, since) and text.rstrip(".") not in sentence and text not in PULL_REASONS:
             times = f" ({event.count} times)" if event.count > 1 else ""
             told.pop((event.reason, text), None)
             told[event.reason, text] = f"{event.reason}: {text[:LONGEST].rstrip('.')}{times}"
@@ -125,5 +126,4 @@ def _tells_itself(pod: PodView | None) -> bool:
     end = base_end(pod) if pod is not None else None
     if pod is None or end is None:
         return False
-    killed = end.signal or end.exit_code > SIGNAL_BASE or disruption_of(pod, deleted_by_us=False)
-    return end.reason == "OOMKilled" or not killed
+    return end.reason == "OOMKilled" or not (killed_by(end) or disruption_of(pod, deleted_by_us=False))

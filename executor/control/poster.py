@@ -24,14 +24,17 @@ from executor.control.tracker import Tracked, Tracker, ref_of
 from executor.control.work_queue import UNPLACED, WorkQueue
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.errors import AlreadyExists, ApiError
+from executor.identity import DEPLOYMENT_LABEL
 from executor.kube.port import KubePort, PodRef
 from executor.metrics import Metrics
 from executor.observe.decide import Progress
-from executor.observe.twin import is_twin
+from executor.observe.pod_view import PodView
+from executor.observe.twin import is_own, is_twin
 
 log = logging.getLogger(__name__)
 
 NAMESPACE_GRACE = 5.0
+CLEARING_POLL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,11 @@ class Poster:
         problem = await delivery if delivery else None
         if problem is not None:
             self._secrets.drop_batch(namespace, secret)
-            self._undo(drafts, posted, problem)
+            self._undo(drafts, problem)
         elif delivery:
             unclear = any(draft.ambiguous for draft in drafts)
-            await self._secrets.close_batch(namespace, secret, created, unclear=unclear)
+            if not await self._secrets.close_batch(namespace, secret, created, unclear=unclear):
+                await self._until_nobody_needs(namespace, secret, drafts)
 
     def _deliver(self, namespace: str, secret: str, drafts: list[Draft]) -> asyncio.Task[str | None] | None:
         if not self._policy.use_secrets:
@@ -112,7 +116,7 @@ class Poster:
         data = {draft.tracked.launch.id: draft.workload for draft in drafts}
 
         def wanted() -> bool:
-            return any(self._tracker.get(draft.tracked.launch.id) is draft.tracked for draft in drafts)
+            return any(self._needs(draft, namespace, secret) for draft in drafts)
 
         try:
             await self._secrets.create(namespace, secret, data, wanted)
@@ -124,10 +128,26 @@ class Poster:
             )
         return None
 
-    def _undo(self, drafts: list[Draft], posted: list[PodRef | None], problem: str) -> None:
+    def _needs(self, draft: Draft, namespace: str, secret: str) -> bool:
+        """Its pod mounts this Secret, or may: the answer to its create is not in, or was lost."""
+        tracked = draft.tracked
+        if self._tracker.get(tracked.launch.id) is not tracked:
+            return False
+        if tracked.pod is None:
+            return draft.ambiguous or not draft.answered
+        return tracked.pod == draft.ref or self._secrets.owns(namespace, secret, tracked.pod)
+
+    async def _until_nobody_needs(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
+        """All of them are posted anew, with other Secrets, or settled: this one holds tokens for nobody."""
+        while any(self._needs(draft, namespace, secret) for draft in drafts):  # noqa: ASYNC110 - minutes at most
+            await asyncio.sleep(CLEARING_POLL)
+        await self._secrets.give_up(namespace, secret)
+
+    def _undo(self, drafts: list[Draft], problem: str) -> None:
         """The Secret was refused: the pods that wait for it must go, and their launches with them."""
-        for draft, ref in zip(drafts, posted, strict=True):
-            if ref is not None and self._tracker.get(draft.tracked.launch.id) is draft.tracked:
+        for draft in drafts:
+            waits = draft.ref is not None and draft.tracked.pod == draft.ref  # and not for that of another batch
+            if waits and self._tracker.get(draft.tracked.launch.id) is draft.tracked:
                 self.refuse(draft.tracked, problem)
 
     async def _post(self, draft: Draft) -> PodRef | None:
@@ -137,6 +157,7 @@ class Poster:
             async with self._slots:
                 return await self._create(draft) if self._still_wanted(draft) else None
         finally:
+            draft.answered = True
             self.under_way -= 1
             self._wake()
 
@@ -151,15 +172,20 @@ class Poster:
 
     async def _create(self, draft: Draft) -> PodRef | None:
         """The create, and what its answer means."""
+        tracked = draft.tracked
+        if tracked.unanswered != tracked.attempt:
+            tracked.found = None  # an older pod of this name
+        elif tracked.found is not None:
+            return await self._follow(draft, tracked.found)
         try:
             ref = await self._kube.create_pod(draft.namespace, draft.manifest)
         except AlreadyExists:
             return await self._meet_twin(draft)
         except ApiError as error:
-            self._answer(draft, judge_answer(error, draft.built, draft.tracked.not_found))
+            self._answer(draft, judge_answer(error, draft.built, tracked.not_found))
             return None
         except Exception as error:
-            log.exception("%s: its pod could not be posted", draft.tracked.launch)
+            log.exception("%s: its pod could not be posted", tracked.launch)
             self._answer(draft, Verdict(refusal=defect(error), ambiguous=True))
             return None
         return self._posted(draft, ref)
@@ -169,10 +195,13 @@ class Poster:
         self.posted += 1
         self._queue.succeeded(ref.namespace)
         if self._tracker.get(tracked.launch.id) is not tracked:  # settled while the create was under way
-            self._janitor.remove(ref)
+            if not tracked.ceded:
+                self._janitor.remove(ref)
             return ref
         self._queue.discard(tracked.launch.id)
         tracked.pod, tracked.posted_at = ref, _now()
+        if not draft.met_twin:
+            draft.ref = ref
         self._metrics.timing("queued_to_posted", tracked.posted_at - tracked.queued_at)
         self._tracker.posted(tracked)
         for warning in draft.built.warnings:
@@ -189,11 +218,17 @@ class Poster:
         except ApiError as error:
             self._answer(draft, judge_answer(error, draft.built, 0))
             return None
-        if not is_twin(pod, draft.tracked.launch):
-            draft.tracked.attempt += 1
+        deployment, tracked = draft.manifest["metadata"]["labels"][DEPLOYMENT_LABEL], draft.tracked
+        mine = is_own if tracked.unanswered == tracked.attempt else is_twin
+        if not mine(pod, tracked.launch, deployment):
+            tracked.attempt += 1
             self._queue.answered(namespace)
-            self._requeue(draft.tracked, namespace, 0.0)
+            self._requeue(tracked, namespace, 0.0)
             return None
+        return await self._follow(draft, pod)
+
+    async def _follow(self, draft: Draft, pod: PodView) -> PodRef:
+        """It was created already, by an earlier request, and may have lived its life meanwhile: its end counts."""
         draft.met_twin = True
         if self._policy.use_secrets:
             await self._secrets.adopt(pod, draft.tracked.launch.id, draft.workload)
@@ -203,24 +238,27 @@ class Poster:
         """Back into the queue, or refused."""
         tracked, namespace = draft.tracked, draft.namespace
         draft.ambiguous = draft.ambiguous or verdict.ambiguous
+        if verdict.ambiguous:
+            tracked.unanswered = tracked.attempt
         if verdict.refusal:
             self._queue.answered(namespace)
             self.refuse(tracked, verdict.refusal)
-        elif 0 <= self._policy.publish_retries <= tracked.pushed_back:
-            self._queue.pushed_back(namespace, _now(), verdict.retry_after)
-            self.refuse(tracked, f"{verdict.waiting} (task_publish_max_retries = {self._policy.publish_retries})")
         elif verdict.missing_namespace:
             tracked.not_found += 1
             self._queue.answered(namespace)
             self._requeue(tracked, namespace, _now() + NAMESPACE_GRACE)
+        elif 0 <= self._policy.publish_retries <= tracked.pushed_back:
+            self._queue.pushed_back(namespace, _now(), verdict.retry_after)
+            self.refuse(tracked, f"{verdict.waiting} (task_publish_max_retries = {self._policy.publish_retries})")
         else:
             self._come_back(tracked, namespace, verdict)
 
     def _come_back(self, tracked: Tracked, namespace: str, verdict: Verdict) -> None:
         tracked.pushed_back += 1
-        self._queue.pushed_back(namespace, _now(), verdict.retry_after)
+        self._queue.pushed_back(namespace, _now(), verdict.retry_after, verdict.longest_hold)
         self._requeue(tracked, namespace, 0.0)
-        self._chronicle.say(tracked, "pod waiting", verdict.waiting, once=verdict.reason, common=True)
+        sentence = f"{verdict.waiting.rstrip('.')}. Its task stays queued meanwhile."
+        self._chronicle.say(tracked, "pod waiting", sentence, once=verdict.reason, common=True)
         if self._quiet.due():
             log.warning("Pods in namespace %s cannot be posted for now: %s", namespace, verdict.waiting)
 

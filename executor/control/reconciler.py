@@ -1,10 +1,11 @@
 """The slow heartbeats of the loop: what no event tells.
 
 Every `reconcile_interval` all tracked rows are read (nobody tells the executor that a task was cleared, marked or
-deleted), pods that the watch never showed are asked for, and pods that nobody tracks are collected once their row is
-missing, final or another launch's and they are older than two leases; kept pods go when their time is over. Every
-quarter of `task_queued_timeout` the rows of waiting launches are kept fresh, because the scheduler fails a task that is
-queued for too long. Every ten minutes Secrets without owners are swept.
+deleted), all pods are listed beside the watch (an event that got lost must not matter for longer), pods that it never
+showed are asked for, and pods that nobody tracks are collected once their row is missing, final or another launch's and
+they are older than two leases; kept pods go when their time is over. Every quarter of `task_queued_timeout` the rows of
+waiting launches are kept fresh, because the scheduler fails a task that is queued for too long. Every ten minutes
+Secrets without owners are swept.
 """
 
 from __future__ import annotations
@@ -36,17 +37,18 @@ from executor.observe.pod_view import PodView
 log = logging.getLogger(__name__)
 
 UNSEEN_SECONDS = 20.0
-SWEEP_INTERVAL = 600.0
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Seconds. freshen: 0 leaves waiting rows to the scheduler's own timer."""
+    """Seconds. freshen: 0 leaves waiting rows to the scheduler's own timer; sweep: between two sweeps of Secrets that
+    nobody owns, and the age up to which they are left alone."""
 
     reconcile: float = 30.0
     freshen: float = 150.0
     lease: float = 15.0
+    sweep: float = 600.0
 
 
 class Reconciler:
@@ -78,8 +80,9 @@ class Reconciler:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(self._rhythm.reconcile, self.reconcile))
+            group.create_task(self._every(self._rhythm.reconcile, self._observer.resync))
             group.create_task(self._every(self._rhythm.reconcile, self._check_callbacks))
-            group.create_task(self._every(SWEEP_INTERVAL, self._sweep))
+            group.create_task(self._every(self._rhythm.sweep, self._sweep))
             if self._rhythm.freshen:
                 group.create_task(self._every(self._rhythm.freshen, self.freshen))
 
@@ -162,7 +165,7 @@ class Reconciler:
         if not pod_failed(pod) or self._janitor.keeps(pod):  # whoever kept it has saved its log
             self._janitor.retire(launch, pod, clean=True)
         else:
-            self._janitor.retire(replace(launch, log_path=self._log_path(launch)), pod, clean=False)
+            self._janitor.collect(replace(launch, log_path=self._log_path(launch)), pod, clean=False)
 
 
 def launch_of(pod: PodView) -> Launch:

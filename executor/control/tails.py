@@ -85,16 +85,16 @@ class Tails:
         if tail is not None and tail.reading is not None:
             tail.reading.cancel()
 
-    async def save(self, launch: Launch, pod: PodRef) -> None:
+    async def save(self, launch: Launch, pod: PodRef, container: str) -> None:
         """The pod is about to be deleted by us: read its log, else take what was kept of it, and write that."""
         if not launch.log_path:
             return
         tail = self._tails.get(pod.uid) or _Tail(LogTail(0))
         try:
-            text, tail.when = await self._read(pod, READ_LINES), DELETED_BY_US
+            text, tail.when = await self._read(pod, READ_LINES, container), DELETED_BY_US
         except ApiError as error:
             text, tail.problem = tail.ring.text(), str(error)
-        self._write(launch, pod, tail, text)
+        self._write(launch, pod, tail, text, container)
 
     async def salvage(self, launch: Launch, pod: PodRef) -> None:
         """The pod has gone: write what was kept of its log."""
@@ -109,11 +109,12 @@ class Tails:
         """Give up what is still under way."""
         await self._jobs.cancel()
 
-    def _write(self, launch: Launch, pod: PodRef, tail: _Tail, text: str) -> None:
+    def _write(self, launch: Launch, pod: PodRef, tail: _Tail, text: str, container: str = BASE) -> None:
+        whose = "" if container == BASE else f"container {container} of "
         if text:
-            self._chronicle.write_tail(launch, pod.name, text, tail.when)
+            self._chronicle.write_tail(launch, f"{whose}pod {pod.name}", text, tail.when)
         else:
-            where = f"The end of the log of pod {pod.namespace}/{pod.name} could not be saved"
+            where = f"The end of the log of {whose}pod {pod.namespace}/{pod.name} could not be saved"
             self._chronicle.note(launch, f"{where}: {tail.problem if tail.problem else 'it is empty'}.")
 
     async def _follow(self, pod: PodView, tail: _Tail) -> None:
@@ -154,10 +155,10 @@ class Tails:
         except ApiError as error:
             tail.problem = str(error)
 
-    async def _read(self, pod: PodRef, lines: int) -> str:
+    async def _read(self, pod: PodRef, lines: int, container: str = BASE) -> str:
         async with self._readers:
             return await self._kube.read_log(
-                pod.namespace, pod.name, container=BASE, tail_lines=lines, limit_bytes=TAIL_BYTES
+                pod.namespace, pod.name, container=container, tail_lines=lines, limit_bytes=TAIL_BYTES
             )
 
     def _one_less(self, reading: asyncio.Task[None]) -> None:

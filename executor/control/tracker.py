@@ -16,7 +16,7 @@ from executor.kube.port import PodEvent, PodRef
 from executor.model import Adopted, Event, Kind, Launch
 from executor.observe.decide import Facts, Progress
 from executor.observe.diagnosis import PodClass, base_end
-from executor.observe.pod_view import PodView
+from executor.observe.pod_view import PodView, shared
 
 PodKey = tuple[str, str]  # namespace, name
 Place = tuple[str, ...]  # dag, task, run, map index; of a callback its id
@@ -52,6 +52,8 @@ class Tracked:
     relaunches: int = 0
     refusal: str = ""
     adopted: Adopted | None = None  # taken over, its workload is not known
+    unanswered: int = 0  # the attempt whose create may have been carried out, nobody knows
+    found: PodView | None = None  # what the watch showed of the present attempt before its create was answered
     pod: PodRef | None = None
     seen: PodView | None = None
     present: bool = False
@@ -69,7 +71,9 @@ class Tracked:
     events: tuple[PodEvent, ...] | None = None  # its pod's, asked for when the launch fails
     asking: bool = False  # for them
     waiting: bool = True  # its row is kept fresh
+    workload_lost: bool = False  # its pod mounts a Secret that was never made
     started_reported: bool = False
+    ceded: bool = False  # settled because another scheduler has it: its pods are that one's
     handed: Event | None = None
     handed_at_drain: int = -1
     read_at_drain: int = -1  # the scheduler's drains before its row was read last
@@ -88,6 +92,7 @@ class Tracked:
             class_since=self.class_since,
             posted_at=self.posted_at,
             reread=self.reread,
+            workload_lost=self.workload_lost,
             started_reported=self.started_reported,
         )
 
@@ -127,7 +132,7 @@ class Tracker:
     def see(self, pod: PodView) -> Tracked | None:
         """Here is the pod now. Returns the launch it is the current attempt of."""
         key = pod_key(pod)
-        self.pods[key] = pod
+        self.pods[key] = shared(pod)
         self._pods_of_ti[pod.metadata.labels.get(TI_LABEL, "")].add(key)
         self._pods_at[_place_of(pod)].add(key)
         return self._attach(pod, present=True)
@@ -146,6 +151,8 @@ class Tracker:
     def _attach(self, pod: PodView, present: bool) -> Tracked | None:
         tracked = self._launches.get(pod.metadata.labels.get(LAUNCH_LABEL, ""))
         if tracked is None or not _is_current(tracked, pod):
+            if tracked is not None and tracked.pod is None and attempt_of(pod) == tracked.attempt:
+                tracked.found = pod
             return None
         if tracked.pod is None or tracked.pod.uid != pod.metadata.uid:
             tracked.pod, tracked.attempt = ref_of(pod), attempt_of(pod)
@@ -155,12 +162,14 @@ class Tracker:
         return tracked
 
     def posted(self, tracked: Tracked) -> None:
-        """Its pod was created; the watch may have shown it before the answer came."""
+        """Its pod was created; the watch may have shown it, and even its end, before the answer came."""
         assert tracked.pod is not None
         tracked.progress = Progress.UNSEEN
         pod = self.pods.get((tracked.pod.namespace, tracked.pod.name))
         if pod is not None:
             self._attach(pod, present=True)
+        elif tracked.found is not None and tracked.found.metadata.uid == tracked.pod.uid:
+            self._attach(tracked.found, present=False)
 
     def pods_of(self, ti_id: str) -> list[PodView]:
         return [self.pods[key] for key in self._pods_of_ti.get(ti_id, ())]

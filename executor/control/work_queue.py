@@ -18,6 +18,11 @@ LONGEST_HOLD = 30.0
 UNPLACED = ""  # lane of launches whose namespace is not known yet
 
 
+def backoff(failures: int, first: float, longest: float) -> float:
+    """Seconds to wait, doubled by each failure; failures may be any number: a full quota can last for days."""
+    return min(first * 2.0 ** min(failures, 30), longest)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class _Entry:
     rank: tuple[int, int]  # -priority, age
@@ -115,15 +120,18 @@ class WorkQueue:
         """A create was refused for good: says nothing about the lane."""
         self.lane(name).in_flight -= 1
 
-    def pushed_back(self, name: str, now: float, retry_after: float | None) -> float:
-        """The lane is held; returns the seconds. Several answers of one burst count as one failure."""
+    def pushed_back(self, name: str, now: float, retry_after: float | None, longest: float = LONGEST_HOLD) -> float:
+        """The lane is held; returns the seconds. Several answers of one burst count as one failure.
+
+        longest: the hold, without jitter, grows no further than this, in seconds.
+        """
         lane = self.lane(name)
         lane.in_flight -= 1
         lane.allowance = 1
         if lane.held_until > now:
             return lane.held_until - now
         lane.failures += 1
-        delay = min(FIRST_HOLD * 2.0 ** (lane.failures - 1), LONGEST_HOLD) * self._jitter()
+        delay = backoff(lane.failures - 1, FIRST_HOLD, longest) * self._jitter()
         delay = max(delay, retry_after or 0.0)
         lane.held_until = now + delay
         return delay

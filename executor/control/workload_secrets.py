@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from executor.errors import AlreadyExists, ApiError, NotFound, Transient
+from executor.errors import AlreadyExists, ApiError, NotFound, Refused, Transient
 from executor.identity import DEPLOYMENT_LABEL, SECRET_ANNOTATION, deployment_selector
 from executor.kube.port import KubePort, PodRef, SecretRef
 from executor.manifest import WorkloadMount
@@ -23,7 +23,6 @@ from executor.observe.pod_view import PodView
 log = logging.getLogger(__name__)
 
 MOUNT_PATH = "/var/run/airflow/workload"
-SWEEP_AGE = timedelta(minutes=10)
 BATCH_LIMIT = 200
 BATCH_BYTES = 512 * 1024
 RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -32,8 +31,9 @@ RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 class WorkloadSecrets:
     """Creates, hands over and sweeps workload Secrets."""
 
-    def __init__(self, kube: KubePort, deployment: str, now: Callable[[], datetime]) -> None:
-        self._kube, self._deployment, self._now = kube, deployment, now
+    def __init__(self, kube: KubePort, deployment: str, now: Callable[[], datetime], sweep_age: timedelta) -> None:
+        """sweep_age: younger Secrets are not swept, whoever owns them."""
+        self._kube, self._deployment, self._now, self._sweep_age = kube, deployment, now, sweep_age
         # Owners so far, by (namespace, name), of Secrets that may get further ones: the patch replaces them all.
         self._owners: dict[tuple[str, str], list[PodRef]] = {}
         self._open: set[tuple[str, str]] = set()
@@ -54,9 +54,10 @@ class WorkloadSecrets:
             except AlreadyExists:
                 return
             except Transient as error:
+                if wanted():
+                    await asyncio.sleep(error.retry_after or RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
                 if not wanted():
                     raise
-                await asyncio.sleep(error.retry_after or RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
             else:
                 return
 
@@ -65,19 +66,35 @@ class WorkloadSecrets:
         self._open.add((namespace, name))
         self._owners[namespace, name] = []
 
-    async def close_batch(self, namespace: str, name: str, owners: Sequence[PodRef], *, unclear: bool) -> None:
-        """Its creates were answered: hand it over. unclear: one was not, and its pod may still be found."""
+    def owns(self, namespace: str, name: str, pod: PodRef) -> bool:
+        """This pod was met again, and mounts this Secret."""
+        return pod in self._owners.get((namespace, name), ())
+
+    async def close_batch(self, namespace: str, name: str, owners: Sequence[PodRef], *, unclear: bool) -> bool:
+        """Its creates were answered: hand it over. unclear: one was not, and its pod may still be found.
+
+        False if the Secret is there and nobody owns it: it waits for such a pod.
+        """
         key = namespace, name
         self._open.discard(key)
         known = self._owners[key] if unclear else self._owners.pop(key)
         known.extend(owners)
         if known:
             await self.hand_over(namespace, name, known)
-        elif not unclear:
+        elif unclear:
+            return False
+        else:
+            await self.discard(namespace, name)
+        return True
+
+    async def give_up(self, namespace: str, name: str) -> None:
+        """Nobody waits for it any more: it goes, unless a pod was met that mounts it."""
+        if not self._owners.get((namespace, name)):
+            self._owners.pop((namespace, name), None)
             await self.discard(namespace, name)
 
     def drop_batch(self, namespace: str, name: str) -> None:
-        """It was refused: there is nothing to own."""
+        """It was not created: there is nothing to own."""
         self._open.discard((namespace, name))
         self._owners.pop((namespace, name), None)
 
@@ -116,12 +133,28 @@ class WorkloadSecrets:
         except ApiError as error:
             log.info("Secret %s/%s is left to the sweep: %s", namespace, name, error)
 
+    async def missing(self, pods: Sequence[PodView]) -> set[str]:
+        """The uids of those of these pods that mount a Secret which is not there. Raises Transient.
+
+        A Secret and its pods are posted together: of what a killed scheduler sent, any part may have arrived.
+        """
+        there: set[tuple[str, str]] = set()
+        for namespace in {pod.metadata.namespace for pod in pods}:
+            try:
+                listed = await self._kube.list_secrets(namespace, deployment_selector(self._deployment))
+            except Refused as error:
+                log.info("Workload Secrets in %s are not known: %s", namespace, error)
+                return set()
+            there |= {(secret.namespace, secret.name) for secret in listed}
+        mounted = [(pod.metadata, pod.metadata.annotations.get(SECRET_ANNOTATION)) for pod in pods]
+        return {meta.uid for meta, name in mounted if name and (meta.namespace, name) not in there}
+
     async def sweep(self, namespaces: Sequence[str | None], needed: Container[tuple[str, str]]) -> int:
-        """Delete this deployment's Secrets that nobody owns, nobody needs and that are older than SWEEP_AGE.
+        """Delete this deployment's Secrets that nobody owns, nobody needs and that are older than the sweep age.
 
         needed: (namespace, name) of those that living pods mount. Returns how many went.
         """
-        oldest = self._now() - SWEEP_AGE
+        oldest = self._now() - self._sweep_age
         swept = 0
         for namespace in namespaces:
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import aiohttp
@@ -85,10 +86,18 @@ class KubeApi:
         self, namespace: str, name: str, *, container: str, tail_lines: int | None, limit_bytes: int
     ) -> str:
         tail = LogTail(limit_bytes)
-        async with self._transport.stream(requests.read_log(namespace, name, container, tail_lines)) as chunks:
+        async with aclosing(self.log_so_far(namespace, name, container, tail_lines)) as chunks:
             async for chunk in chunks:
                 tail.add(chunk)
         return tail.text()
+
+    async def log_so_far(
+        self, namespace: str, name: str, container: str, tail_lines: int | None
+    ) -> AsyncGenerator[bytes]:
+        """The log as it is now, in chunks, from its beginning or its last `tail_lines` lines on. Raises ApiError."""
+        async with self._transport.stream(requests.read_log(namespace, name, container, tail_lines)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]:
         request = requests.read_log(namespace, name, container, tail_lines, follow=True)

@@ -1,37 +1,41 @@
 """The live log of a launch, read by the API server process for its UI.
 
+The log is given from its first line on: Airflow asks again and again, and each time skips as many lines as it had
+before (`log_pos` in `utils/log/file_task_handler.py`), so that a window that moves on would show nothing new.
 Synchronous: everything happens in one short-lived event loop of the calling thread. Nothing is left behind, neither a
-connection nor a thread, and no exception leaves: what went wrong is one line for a person.
+connection nor a thread nor a file, and no exception leaves: what went wrong is one line for a person.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from executor.errors import ApiError
 from executor.kube.client import KubeApi
+from executor.kube.log_spool import LogSpool
 from executor.kube.settings import KubeSettings
 from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)
 
-_LIMIT_BYTES = 4 * 1024 * 1024
+_LIMIT_BYTES = 32 * 1024 * 1024  # the kubelet begins a log anew at 10 MiB (`containerLogMaxSize`)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveLog:
-    """What a container has written so far."""
+    """What a container has written so far. `lines` can be gone through once."""
 
     pod: str
     namespace: str
-    lines: tuple[str, ...]
+    lines: Iterable[str]
 
 
 def read_live_log(
@@ -44,7 +48,7 @@ def read_live_log(
 ) -> LiveLog | str:
     """The log of the newest pod that matches the selector and has one, or one line that says why there is none.
 
-    namespaces: where to look, None = everywhere. tail_lines: None = everything, up to the last 4 MiB.
+    namespaces: where to look, None = everywhere. tail_lines: None = everything, up to the first 32 MiB.
     timeout: seconds for everything together. Raises nothing.
     """
     try:
@@ -89,14 +93,28 @@ async def _first_log(
     for pod in pods:
         meta = pod.metadata
         try:
-            text = await api.read_log(
-                meta.namespace, meta.name, container=container, tail_lines=tail_lines, limit_bytes=_LIMIT_BYTES
-            )
+            lines = await _lines(api, pod, container, tail_lines)
         except ApiError as error:
             problems.append(f"Pod {meta.name} in namespace {meta.namespace} has no log to show: {error}")
             continue
-        return LiveLog(meta.name, meta.namespace, tuple(text.splitlines()))
+        return LiveLog(meta.name, meta.namespace, lines)
     return problems[-1] if problems else "No pod of this launch exists (any more)"
+
+
+async def _lines(api: KubeApi, pod: PodView, container: str, tail_lines: int | None) -> Iterable[str]:
+    """Raises ApiError."""
+    spool, meta = LogSpool(_LIMIT_BYTES), pod.metadata
+    async with aclosing(api.log_so_far(meta.namespace, meta.name, container, tail_lines)) as chunks:
+        async for chunk in chunks:
+            spool.add(chunk)
+            if spool.full:
+                return _with_notice(spool, f"kubectl logs -n {meta.namespace} {meta.name} -c {container}")
+    return spool
+
+
+def _with_notice(lines: Iterable[str], command: str) -> Iterator[str]:
+    yield from lines
+    yield f"The log goes on; these are its first {_LIMIT_BYTES >> 20} MiB. All of it: {command}"
 
 
 async def _pods(api: KubeApi, namespace: str | None, selector: str) -> tuple[Sequence[PodView], ApiError | None]:

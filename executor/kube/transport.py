@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -86,6 +87,8 @@ class Transport:
                 yield chunk
         except _BELOW_HTTP as error:
             raise classify.from_exception(error, self.where(request)) from error
+        except Exception as error:
+            raise self._unexpected(error, request) from error
 
     async def _answer(self, request: Request, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         generation = self._generation
@@ -109,6 +112,8 @@ class Transport:
             raise BadRequest(f"{self.where(request)}: the object cannot be written as JSON ({error})") from error
         except ValueError as error:
             raise Unreachable(f"{self.where(request)}: the request could not be formed ({error})") from error
+        except Exception as error:  # a hook that refreshes credentials, a client of the user's own: anything
+            raise self._unexpected(error, request) from error
         if log.isEnabledFor(logging.DEBUG):
             ms = (time.perf_counter() - started) * 1000
             log.debug("%s %s %s %.0f ms", request.verb, request.path, response.status, ms)
@@ -137,10 +142,19 @@ class Transport:
 
     async def _refusal(self, response: aiohttp.ClientResponse, request: Request) -> ApiError:
         try:
-            body = await response.read()
-        except _BELOW_HTTP as error:
-            return classify.from_exception(error, self.where(request))
+            body = b"".join([chunk async for chunk in self._chunks(response, request)])
+        except ApiError as error:
+            return error
         return classify.from_response(response.status, body, response.headers, self.where(request))
+
+    def _unexpected(self, error: Exception, request: Request) -> ApiError:
+        """What no client should raise. Not its text, which may hold a body; where it comes from is logged once."""
+        kind = type(error).__name__
+        if kind not in self._warned:
+            self._warned.add(kind)
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error("%s met a defect of the client (%s), told once:\n%s", self.where(request), kind, frames)
+        return classify.from_exception(error, self.where(request))
 
     async def _refresh(self, generation: int) -> bool:
         """Read the credentials anew unless somebody did since `generation`; False when it is not worth another try."""

@@ -77,6 +77,20 @@ def _checked(value: Any) -> JsonMap:
     return last_env_wins(pod)
 
 
+def without_models(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same wishes, a `V1Pod` among them as a dict: kept while its task runs, the object is 3 to 15 KB.
+
+    What cannot be converted stays as it is: `read_override` says what is wrong with it, when the pod is built.
+    """
+    value = config.get("pod_override")
+    if not is_pod_model(value):
+        return config
+    try:
+        return {**config, "pod_override": to_plain(value, OVERRIDE)}
+    except ManifestError:
+        return config
+
+
 def read_secrets(value: Any) -> tuple[SecretUse, ...]:
     """Return `executor_config["secrets"]`: `Secret`s, dicts of their four keys, or objects with those attributes."""
     if not value:

@@ -11,6 +11,9 @@ from executor.manifest.merge_rules import merge_key
 from executor.manifest.model import JsonMap
 from executor.manifest.pod_schema import POD, fields_of
 
+# Maps that every layer adds to. The API server names them as a whole where one key or value in them is wrong.
+SHARED_MAPS = frozenset({"metadata.labels", "metadata.annotations"})
+
 _STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
@@ -33,14 +36,22 @@ class Provenance:
         """Return the name of the layer that set `path`; of the nearest field above if no layer names the field itself.
 
         `path` is a field path with list elements by name or index: `spec.containers[base].env[0].value`.
+        Of all labels, or all annotations, together it names every layer that wrote some.
         """
         steps = self.steps(path)
+        if path in SHARED_MAPS:
+            return self._whose_map(steps)
         while steps:
             for layer in reversed(self.layers):
                 if _has(layer.data, steps):
                     return layer.name
             steps = steps[:-1]
         return self.layers[0].name if self.layers else ""
+
+    def _whose_map(self, steps: list[Step]) -> str:
+        """All layers that a person wrote it in; the executor's own, the last one, only if there is no other."""
+        names = [layer.name for layer in self.layers if _has(layer.data, steps)]
+        return " or ".join(names[:-1] or names)
 
     def history(self, keys: Sequence[str | int]) -> tuple[tuple[str, Any], ...]:
         """Return (layer, value) for each layer that has a value at `keys`, lowest first: the last one set it.

@@ -100,7 +100,9 @@ def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None,
     if policy.check_ownership and pod is not None and not runs_here(row, hostnames(pod), facts.rivals):
         if facts.sibling:
             return Switch()
-        return Settle("another pod of this task instance is the one that runs it", clean=False)
+        # A pod of an earlier launch that passed `/run` for this one. Nobody else tells what becomes of it: wait for its
+        # end, or for its report.
+        return Keep(again_in=policy.confirm_interval)
     if row.state == RESTARTING:
         return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
     if found.cls is PodClass.CLEAN and not facts.reread:
@@ -149,6 +151,8 @@ def _alive(
         return _terminating(facts, found, row, now, policy)
     if found.cls is PodClass.RUNNING:
         return Keep()
+    if facts.workload_lost:
+        return Relaunch("The Secret with its workload went with the scheduler that posted it.", free=True)
     waited = now - facts.class_since
     limit = _limit(found, policy)
     if limit is not None and waited >= limit:
@@ -157,7 +161,8 @@ def _alive(
         return Report(Outcome.FAILED, _cannot_start(found, waited, facts.warning))
     if found.cls is not PodClass.STARTING and _token_is_old(facts, pod, now, policy):
         return Relaunch("The token of the waiting pod was about to expire.", free=True)
-    return Keep(waiting=found, again_in=None if limit is None else limit - waited, fresh=True)
+    again_in = None if limit is None else limit - waited
+    return Keep(waiting=found, patience=_patience(found, limit), again_in=again_in, fresh=True)
 
 
 def _terminating(
@@ -190,19 +195,33 @@ def _limit(found: Diagnosis, policy: Policy) -> float | None:
     return None
 
 
+def _patience(found: Diagnosis, limit: float | None) -> str:
+    """For people who see it wait."""
+    if limit is None:
+        return "Its task stays queued meanwhile."
+    return f"Its task fails if that lasts for {limit:.0f} s ({_OPTIONS.get(found.cls, '')})."
+
+
 def _cannot_start(found: Diagnosis, waited: float, warning: str) -> str:
-    patience = f" Gave up after {waited:.0f} s." if waited >= 1 else ""
-    advice = _IMAGE_ADVICE if found.reason in FINAL_REASONS else _ADVICE.get(found.cls, "")
     because = f" ({warning})" if warning and found.cls is PodClass.STARTING else ""
-    return f"{found.sentence.rstrip('.')}{because}.{patience} {advice}".rstrip()
+    gave_up = f" Gave up after {waited:.0f} s." if waited >= 1 else ""
+    raise_it = f", or raise {_OPTIONS[found.cls]}" if waited >= 1 and found.cls in _OPTIONS else ""
+    advice = _IMAGE_ADVICE if found.reason in FINAL_REASONS else _ADVICE.get(found.cls, "")
+    return f"{found.sentence.rstrip('.')}{because}.{gave_up} {advice}{raise_it}".rstrip() + "."
 
 
-_IMAGE_ADVICE = "Check the image's name and its pull policy."
+_IMAGE_ADVICE = "Check the image's name and its pull policy"
 _ADVICE = {
-    PodClass.CONFIG: "Check the secrets and config maps its containers name, or raise pending_timeout_config.",
-    PodClass.STARTING: "Check its volumes and images, or raise pending_timeout_pulling.",
-    PodClass.PULLING: "Check the image's name, its tag and imagePullSecrets, or raise pending_timeout_pulling.",
-    PodClass.UNSCHEDULABLE: "Check its requests and node constraints, or raise pending_timeout_unschedulable.",
+    PodClass.CONFIG: "Check the Secrets and ConfigMaps its containers name",
+    PodClass.STARTING: "Check its volumes and images",
+    PodClass.PULLING: "Check the image's name, its tag and imagePullSecrets",
+    PodClass.UNSCHEDULABLE: "Check its requests, nodeSelector, affinity and tolerations",
+}
+_OPTIONS = {
+    PodClass.CONFIG: "pending_timeout_config",
+    PodClass.STARTING: "pending_timeout_pulling",
+    PodClass.PULLING: "pending_timeout_pulling",
+    PodClass.UNSCHEDULABLE: "pending_timeout_unschedulable",
 }
 
 

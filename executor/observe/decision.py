@@ -65,16 +65,24 @@ class Facts:
     given_back: str = ""  # a disruption's try was dealt with; how
     warning: str = ""  # the last warning among the pod's events, asked for when it is slow to start
     reread: bool = False  # the row was read a second time, confirm_interval after the first
+    workload_lost: bool = False  # its pod mounts a Secret that was never made
     started_reported: bool = False  # callbacks: RUNNING was handed over
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Nothing to do. waiting: why, for the public; again_in: look again after so many seconds."""
+    """Nothing to do. waiting: why, for the public; patience: for how long, as a sentence; again_in: look again after
+    so many seconds."""
 
     waiting: Diagnosis | None = None
+    patience: str = ""
     again_in: float | None = None
     fresh: bool = False  # keep the row's queued_dttm fresh
+
+    @property
+    def text(self) -> str:
+        """What the public reads; '' where there is nothing to tell."""
+        return f"{self.waiting.sentence} {self.patience}" if self.waiting is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ stopped by a deadline shows phase Failed although `base` ended with 0). Pure: no
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from executor.observe.last_words import last_words
 from executor.observe.pod_view import Condition, ContainerStatus, PodView, Terminated
+from executor.observe.wording import disrupted, hint, how, in_short, out_of_memory, said, where
 
 BASE = "base"
 DISRUPTION_REASONS = frozenset(
@@ -22,7 +21,8 @@ DISRUPTION_REASONS = frozenset(
 )
 # The container runtime could not even start the command: the same image gives the same answer again.
 NEVER_RUNS_REASONS = frozenset({"StartError", "ContainerCannotRun"})
-SIGNAL_BASE = 128
+DEADLINE = "DeadlineExceeded"
+NOT_LOOKED_AT = "NotLookedAt"  # our own word: Kubernetes says nothing about such a pod
 CLOCK_SKEW = timedelta(seconds=1)  # between the API server and the node
 
 
@@ -66,6 +66,11 @@ class Diagnosis:
     reason: str = ""
     disrupted: bool = False  # a disruption came before the end, whatever the exit code
 
+    @property
+    def told_as(self) -> str:
+        """What tells a reason from another for people: a back-off is the same trouble as what it backs off from."""
+        return "ErrImagePull" if self.reason in PULL_REASONS else self.reason
+
 
 def diagnose(pod: PodView | None, *, present: bool, deleted_by_us: bool) -> Diagnosis:
     """Classify a pod. `pod` is its last seen object, None if it was never seen; rows are tried in order."""
@@ -78,24 +83,24 @@ def diagnose(pod: PodView | None, *, present: bool, deleted_by_us: bool) -> Diag
     if pod.status.phase == "Failed":
         return _failed_without_base(pod, disruption)
     if not present:
-        sentence = f"{_where(pod)} was deleted by somebody else."
+        sentence = f"{where(pod)} {disruption or 'was deleted by somebody else'}."
         return Diagnosis(PodClass.VANISHED, sentence, "Deleted", bool(disruption))
     return _alive(pod, disruption)
 
 
 def disruption_of(pod: PodView, *, deleted_by_us: bool) -> str:
-    """The sentence of a disruption (eviction, preemption, drain, foreign deletion), '' if there is none.
+    """What somebody else did to the pod (eviction, preemption, drain, deletion) as a phrase, '' if nothing.
 
     What comes after the end of `base` disrupts nothing: a finished pod may be deleted by whoever tidies up.
     """
-    condition = _condition(pod, "DisruptionTarget")
+    condition, reason = _condition(pod, "DisruptionTarget"), pod.status.reason
+    specific = reason if reason in DISRUPTION_REASONS else ""
     if condition is not None and condition.status == "True" and _before_end(pod, condition.last_transition_time):
-        detail = condition.message or condition.reason
-        return f"it was disrupted ({condition.reason}: {detail})"
-    if pod.status.reason in DISRUPTION_REASONS:
-        return f"it was disrupted ({pod.status.reason}: {pod.status.message or pod.status.reason})"
+        return disrupted(condition.reason, condition.message, specific)
+    if specific:
+        return disrupted(reason, pod.status.message)
     if pod.metadata.deletion_timestamp is not None and not deleted_by_us and _before_end(pod, _deletion_asked(pod)):
-        return "it was deleted by somebody else"
+        return "was deleted by somebody else"
     return ""
 
 
@@ -125,6 +130,14 @@ def base_started(pod: PodView) -> bool:
     return status is not None and (status.state.running is not None or status.state.terminated is not None)
 
 
+def speaker(pod: PodView) -> str:
+    """The container whose log tells how the pod ended: `base`, or the init container that failed; '' if none ran."""
+    if base_started(pod):
+        return BASE
+    init = failed_init(pod)
+    return init.name if init is not None else ""
+
+
 def base_running_since(pod: PodView) -> datetime | None:
     """When `base` started, None if it did not."""
     status = _base(pod)
@@ -145,79 +158,65 @@ def _condition(pod: PodView, kind: str) -> Condition | None:
     return next((c for c in pod.status.conditions if c.type == kind), None)
 
 
-def _where(pod: PodView) -> str:
-    node = f" on node {pod.spec.node_name}" if pod.spec.node_name else ""
-    return f"Pod {pod.metadata.namespace}/{pod.metadata.name}{node}"
-
-
 def _ended(pod: PodView, end: Terminated, disruption: str) -> Diagnosis:
-    disrupted = bool(disruption)
+    """How `base` ended says more than the pod's phase. disruption: what came before that."""
+    found = _end_of_base(pod, end, disruption)
+    subject = f"{where(pod)} {disruption}. Then container base" if disruption else f"{where(pod)}: container base"
+    return replace(found, sentence=f"{subject} {found.sentence}", disrupted=bool(disruption))
+
+
+def _end_of_base(pod: PodView, end: Terminated, disruption: str) -> Diagnosis:
+    """Class, reason, and a sentence whose subject is the container."""
     if end.reason == "OOMKilled":
-        return Diagnosis(PodClass.OUT_OF_MEMORY, _oom_sentence(pod, end), end.reason, disrupted)
+        return Diagnosis(PodClass.OUT_OF_MEMORY, out_of_memory(pod, BASE, end), end.reason)
     if end.exit_code == 0:
-        sentence = f"{_where(pod)}: container base ended with 0{_because(disruption)}."
-        return Diagnosis(PodClass.CLEAN, sentence, end.reason, disrupted)
+        return Diagnosis(PodClass.CLEAN, "ended with 0.", end.reason)
     if end.reason in NEVER_RUNS_REASONS:
-        text = f"{_where(pod)}: container base could not be started ({end.reason}): {end.message or 'no message'}"
-        return Diagnosis(PodClass.NEVER_RUNS, f"{text}. {_IMAGE_ADVICE}", end.reason, disrupted)
-    sentence = f"{_where(pod)}: container base {_how(end)}{_lifetime(end)}"
-    return Diagnosis(PodClass.ERROR, f"{sentence}{_because(disruption)}.{_message(end)}", end.reason, disrupted)
+        text = f"could not be started ({end.reason}): {in_short(end.message) or 'no message'}. {_IMAGE_ADVICE}"
+        return Diagnosis(PodClass.NEVER_RUNS, text, end.reason)
+    if not disruption and _deadline_passed(pod, end):
+        text = f"{how(end)}, because the pod's activeDeadlineSeconds of {pod.spec.active_deadline_seconds} had passed"
+        return Diagnosis(PodClass.ERROR, f"{text}. {_DEADLINE_ADVICE}", end.reason)
+    why = "" if disruption else hint(end)
+    return Diagnosis(PodClass.ERROR, f"{how(end)}.{why}{said(end)}", end.reason)
 
 
-def _because(disruption: str) -> str:
-    return f" after {disruption}" if disruption else ""
+def _deadline_passed(pod: PodView, end: Terminated) -> bool:
+    """The kubelet stopped `base`. It may also have ended before, and the deadline met the pod's leftovers."""
+    limit, start = pod.spec.active_deadline_seconds, pod.status.start_time
+    if pod.status.reason != DEADLINE or not limit or start is None or end.finished_at is None:
+        return False
+    return end.finished_at >= start + timedelta(seconds=limit) - CLOCK_SKEW
 
 
 _IMAGE_ADVICE = "Check the image: it needs python and apache-airflow to run a task."
-
-
-def _oom_sentence(pod: PodView, end: Terminated) -> str:
-    limit = next((c.resources.limits.get("memory") for c in pod.spec.containers if c.name == BASE), None)
-    bound = f"its memory limit of {limit}" if limit is not None else "the memory of its node (it has no limit)"
-    return (
-        f"{_where(pod)}: container base was killed for using more than {bound} (OOMKilled, exit code "
-        f"{end.exit_code}{_lifetime(end)}). Raise resources.limits.memory in pod_override or in the pod template."
-    )
-
-
-def _how(end: Terminated) -> str:
-    number = end.signal or (end.exit_code - SIGNAL_BASE if end.exit_code > SIGNAL_BASE else 0)
-    reason = f" ({end.reason})" if end.reason and end.reason != "Error" else ""
-    if number:
-        return f"was killed by {_signal_name(number)} (exit code {end.exit_code}){reason}"
-    return f"ended with exit code {end.exit_code}{reason}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _lifetime(end: Terminated) -> str:
-    if not (isinstance(end.started_at, datetime) and isinstance(end.finished_at, datetime)):
-        return ""
-    return f" after {(end.finished_at - end.started_at).total_seconds():.0f} s"
-
-
-def _message(end: Terminated) -> str:
-    text = last_words(end.message)
-    return f" Its last words: {text}" if text else ""
+_DEADLINE_ADVICE = "Raise spec.activeDeadlineSeconds in pod_override or in the pod template."
 
 
 def _failed_without_base(pod: PodView, disruption: str) -> Diagnosis:
     """Phase Failed while `base` never ended: evicted before it started, init container failed, deadline."""
     if disruption:
-        return Diagnosis(PodClass.DISRUPTED, f"{_where(pod)}: {disruption}.", pod.status.reason, True)
-    init = next((s for s in pod.status.init_container_statuses if _init_failed(s)), None)
+        return Diagnosis(PodClass.DISRUPTED, f"{where(pod)} {disruption}.", pod.status.reason, True)
+    init = failed_init(pod)
     if init is not None and init.state.terminated is not None:
-        end = init.state.terminated
-        text = f"{_where(pod)}: init container {init.name} {_how(end)}, so the task was never started.{_message(end)}"
-        return Diagnosis(PodClass.ERROR, text, end.reason)
+        return _init_ended(pod, init.name, init.state.terminated)
     detail = f"{pod.status.reason or 'no reason given'}: {pod.status.message or 'no message'}"
     when = "while its task was running" if base_started(pod) else "before its task started"
-    return Diagnosis(PodClass.ERROR, f"{_where(pod)} failed {when} ({detail}).", pod.status.reason)
+    advice = f" {_DEADLINE_ADVICE}" if pod.status.reason == DEADLINE else ""
+    return Diagnosis(PodClass.ERROR, f"{where(pod)} failed {when} ({detail}).{advice}", pod.status.reason)
+
+
+def _init_ended(pod: PodView, name: str, end: Terminated) -> Diagnosis:
+    subject, never = f"{where(pod)}: init container {name}", ", so the task was never started"
+    if end.reason == "OOMKilled":
+        text = f"{subject} {out_of_memory(pod, name, end, never)}"
+        return Diagnosis(PodClass.OUT_OF_MEMORY, text, end.reason)
+    return Diagnosis(PodClass.ERROR, f"{subject} {how(end)}{never}.{hint(end)}{said(end)}", end.reason)
+
+
+def failed_init(pod: PodView) -> ContainerStatus | None:
+    """The init container for which the pod failed."""
+    return next((one for one in pod.status.init_container_statuses if _init_failed(one)), None)
 
 
 def _init_failed(status: ContainerStatus) -> bool:
@@ -227,16 +226,19 @@ def _init_failed(status: ContainerStatus) -> bool:
 def _alive(pod: PodView, disruption: str) -> Diagnosis:
     if disruption:
         cls = PodClass.RUNNING if base_started(pod) else PodClass.STARTING
-        return Diagnosis(cls, f"{_where(pod)}: {disruption}.", "Terminating", True)
+        return Diagnosis(cls, f"{where(pod)} {disruption}.", "Terminating", True)
     if base_started(pod):
-        return Diagnosis(PodClass.RUNNING, f"{_where(pod)} is running.")
+        return Diagnosis(PodClass.RUNNING, f"{where(pod)} is running.")
     if pod.spec.scheduling_gates:
         gates = ", ".join(g.name for g in pod.spec.scheduling_gates)
-        return Diagnosis(PodClass.GATED, f"{_where(pod)} waits behind scheduling gate {gates}.", "SchedulingGated")
+        return Diagnosis(PodClass.GATED, f"{where(pod)} waits behind scheduling gate {gates}.", "SchedulingGated")
     scheduled = _condition(pod, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
-        text = f"{_where(pod)} is not scheduled: {scheduled.message or scheduled.reason}"
+        text = f"{where(pod)} is not scheduled: {in_short(scheduled.message).rstrip('.') or scheduled.reason}."
         return Diagnosis(PodClass.UNSCHEDULABLE, text, scheduled.reason)
+    if scheduled is None and not pod.spec.node_name:
+        text = f"{where(pod)} is not scheduled: no scheduler of the cluster has looked at it yet."
+        return Diagnosis(PodClass.UNSCHEDULABLE, text, NOT_LOOKED_AT)
     return _container_wait(pod)
 
 
@@ -245,12 +247,13 @@ def _container_wait(pod: PodView) -> Diagnosis:
         waiting = status.state.waiting
         if waiting is None or waiting.reason in ("", "PodInitializing", "ContainerCreating"):
             continue
-        image = f" (image {status.image})" if status.image else ""
-        detail = f"{waiting.reason}: {waiting.message or 'no message'}"
-        text = f"{_where(pod)}: container {status.name}{image} waits: {detail}"
-        cls = PodClass.PULLING if waiting.reason in PULL_REASONS else PodClass.CONFIG
-        return Diagnosis(cls, text, waiting.reason)
-    return Diagnosis(PodClass.STARTING, f"{_where(pod)} is starting.")
+        detail = in_short(waiting.message) or "no message"
+        if waiting.reason in PULL_REASONS:
+            what = f"the image {status.image} of container {status.name} cannot be pulled: {detail} ({waiting.reason})"
+            return Diagnosis(PodClass.PULLING, f"{where(pod)}: {what}.", waiting.reason)
+        text = f"{where(pod)}: container {status.name} cannot start: {waiting.reason}: {detail}"
+        return Diagnosis(PodClass.CONFIG, f"{text.rstrip('.')}.", waiting.reason)
+    return Diagnosis(PodClass.STARTING, f"{where(pod)} has not started.")
 
 
 def _waiting_statuses(pod: PodView) -> Iterator[ContainerStatus]:

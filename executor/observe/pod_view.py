@@ -7,6 +7,7 @@ pod a few kilobytes. Field names are Kubernetes' own (camelCase on the wire).
 from __future__ import annotations
 
 from datetime import datetime
+from sys import intern
 
 import msgspec
 
@@ -84,6 +85,7 @@ class Gate(View, frozen=True):
 class Spec(View, frozen=True):
     node_name: str = ""
     host_network: bool = False
+    active_deadline_seconds: int = 0
     containers: tuple[ContainerSpec, ...] = ()
     init_containers: tuple[ContainerSpec, ...] = ()
     scheduling_gates: tuple[Gate, ...] = ()
@@ -117,3 +119,11 @@ class ListMeta(View, frozen=True):
 class PodList(View, frozen=True):
     metadata: ListMeta = ListMeta()
     items: tuple[PodView, ...] = ()
+
+
+def shared(pod: PodView) -> PodView:
+    """The same pod; a text that labels and annotations of many pods have is one text for all of them."""
+    for texts in (pod.metadata.labels, pod.metadata.annotations):
+        for name, text in texts.items():
+            texts[name] = intern(text)
+    return pod

@@ -103,7 +103,12 @@ class UpstreamOptions:
         why="Upstream heeds it only with `async_pod_creation`.",
     )
     running_pod_log_lines: int = option(
-        100, Kind.WHOLE, "How many lines of a running pod's log the UI shows.", minimum=1
+        0,
+        Kind.WHOLE,
+        "How many lines of a running pod's log the UI shows, the last ones. 0: all of them.",
+        minimum=0,
+        why="Upstream shows 100. Airflow's log page goes on after as many lines as it has, so that with a limit it "
+        "shows nothing new once the log is longer.",
     )
     delete_option_kwargs: Mapping[str, Any] = option(
         {},

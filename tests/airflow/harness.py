@@ -40,10 +40,11 @@ Everything waits with a deadline and says what it saw when that passes. Nothing 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,17 +96,19 @@ def deploy(
     options: Options | None = None,
     components: Iterable[str] = COMPONENTS,
     env: Mapping[str, str] | None = None,
+    template: Callable[[AirflowHome], Mapping[str, Any]] | None = None,
 ) -> Iterator[Deployment]:
     """Run an Airflow whose executor uses `cluster`; stop it at the end.
 
-    `options` go on top of what is set here (None takes an option away); `env` is added to the components' environment.
+    `options` go on top of what is set here (None takes an option away); `env` is added to the components' environment;
+    `template` makes the pod template, which is that of a real worker otherwise.
     """
-    template = directory / "pod_template.yaml"
+    pod_file = directory / "pod_template.yaml"
     in_cluster = {"namespace": namespace, "in_cluster": "False", "config_file": str(cluster.kubeconfig)}
-    base = {"kubernetes_executor": {**in_cluster, "pod_template_file": str(template)}}
+    base = {"kubernetes_executor": {**in_cluster, "pod_template_file": str(pod_file)}}
     layers = _over(base, options or {})
     home = AirflowHome.create(directory / "airflow", executor, database_url=database_url, options=layers)
-    write_pod_template(template, worker_pod(home, WorkerFiles.of_this_machine(home)))
+    write_pod_template(pod_file, (template or _real_worker)(home))
     namespaces = (namespace, *other_namespaces)
     for name in namespaces:
         cluster.ensure_namespace(name)
@@ -115,6 +118,10 @@ def deploy(
         watch = stack.enter_context(PodWatch(cluster.kubeconfig, *namespaces))
         airflow = stack.enter_context(AirflowStack(home, components, env=env or {}))
         yield Deployment(airflow, cluster, watch, namespace)
+
+
+def _real_worker(home: AirflowHome) -> Mapping[str, Any]:
+    return worker_pod(home, WorkerFiles.of_this_machine(home))
 
 
 def _over(base: Options, above: Options) -> dict[str, dict[str, str | None]]:

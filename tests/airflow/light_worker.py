@@ -33,7 +33,7 @@ def say(method, path, body):
     global token
     url = os.environ["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].rstrip("/") + path
     headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
-    with open_url(Request(url, json.dumps(body).encode(), headers, method=method), timeout=30) as answer:
+    with open_url(Request(url, json.dumps(body).encode(), headers, method=method), timeout=120) as answer:
         token = answer.headers.get("Refreshed-API-Token") or token
 
 

@@ -47,7 +47,11 @@ class PostgresServer:
             self._template = self._create("TEMPLATE template0")
             home = AirflowHome.create(self._scratch / "migrate", "LocalExecutor", database_url=self._in(self._template))
             migrate(home.environment())
-        return self._in(self._create(f'TEMPLATE "{self._template}"'))
+        return self.copy_of(self._in(self._template))
+
+    def copy_of(self, url: str) -> str:
+        """Return the URL of a new copy of one of this server's databases, which nobody may be connected to."""
+        return self._in(self._create(f'TEMPLATE "{make_url(url).database}"'))
 
     def wait_ready(self, child: Child) -> None:
         """Wait until the server takes connections."""

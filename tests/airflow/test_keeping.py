@@ -1,4 +1,7 @@
-"""Ended pods that are kept for a while, by a scheduler that is killed meanwhile; and the log of a drained pod."""
+"""Ended pods that are kept for a while, by a scheduler that is killed meanwhile; and the log of a drained pod.
+
+Logs are kept remotely here; nothing is read from the scheduler's own disk.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ ends(), drained()
 """
 
 TTL = 25
-OPTIONS = {"kubernetes_pod_executor": {"pod_ttl_failed": str(TTL), "reconcile_interval": "1"}}
+OPTIONS = {
+    "kubernetes_pod_executor": {"pod_ttl_failed": str(TTL), "reconcile_interval": "1"},
+    "logging": {"logging_config_class": "tests.airflow.remote_logs.LOGGING_CONFIG"},
+}
 # A container that may be killed from inside, and that goes on for a moment when it is told to stop.
 GRACEFUL = 'trap \'sleep 1; echo said after >&2; exit 143\' TERM; python3 -I -S -c "$0" "$@" & wait $!'
 
@@ -58,7 +64,8 @@ GRACEFUL = 'trap \'sleep 1; echo said after >&2; exit 143\' TERM; python3 -I -S 
 @pytest.fixture(scope="module")
 def keeping(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("keeping")
-    with deploy(folder, cluster, dags=DAGS, namespace="keeping", options=OPTIONS) as deployment:
+    store = {"TEST_LOG_STORE": str(folder / "airflow" / "store")}
+    with deploy(folder, cluster, dags=DAGS, namespace="keeping", options=OPTIONS, env=store) as deployment:
         pod = light_pod(deployment.home)
         (base,) = pod["spec"]["containers"]
         base["command"] = ["sh", "-c", GRACEFUL, base["command"][-1]]
@@ -72,9 +79,10 @@ def pod_of(deployment: Deployment, run: str, task: str) -> SeenPod:
 
 
 def beside_the_log(deployment: Deployment, dag: str, task: str) -> list[str]:
-    """Lines of the one file that the executor wrote for this task."""
-    (file,) = deployment.home.logs.glob(f"dag_id={dag}/**/task_id={task}/*.executor.log")
-    return file.read_text().splitlines()
+    """Lines of the one file that the executor wrote for this task, where logs are kept; none before it is there."""
+    files = list((deployment.home.path / "store").glob(f"dag_id={dag}/**/task_id={task}/*.executor.*.log"))
+    assert len(files) <= 1
+    return files[0].read_text().splitlines() if files else []
 
 
 def test_failed_pods_stay_for_their_time_whoever_the_scheduler_is(keeping: Deployment) -> None:
@@ -112,3 +120,5 @@ def test_what_a_drained_pod_says_until_its_end_is_saved(keeping: Deployment) -> 
     assert "while somebody else deleted it" in lines[first - 1]
     shown = keeping.airflow.api.task_log("drained", run, "work")
     assert "said after" in shown
+    assert "was deleted by somebody else" in shown
+    assert list(keeping.home.logs.glob("dag_id=drained/**/*.executor.*")) == []

@@ -6,17 +6,21 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from executor.demo.database import TaskRow
+from executor.demo.pod_template import write_pod_template
 from executor.demo.processes import Child, wait_until
 from tests.airflow.harness import Deployment
+from tests.airflow.light_worker import light_pod
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module")
 
 DAGS = """
 import time
+from pathlib import Path
 
 from airflow.sdk import dag, task
 
@@ -31,18 +35,24 @@ def many():
     work.expand(number=list(range(6)))
 
 
-@dag(dag_id="one", schedule=None)
-def one():
-    @task
-    def work():
-        time.sleep(8)
-
-    work()
+LIGHT = str(Path(__file__).parent.parent / "light.yaml")
+UNTIL_GO = "while ! test -e /opt/airflow/logs/go; do sleep 0.5; done; hostname"
+OVERRIDE = {"spec": {"containers": [{"name": "base", "env": [{"name": "TASK", "value": UNTIL_GO}]}]}}
 
 
-many(), one()
+@dag(dag_id="waiting", schedule=None, max_active_tasks=16)
+def waiting():
+    @task(retries=2, executor_config={"pod_template_file": LIGHT, "pod_override": OVERRIDE})
+    def work(number):
+        raise AssertionError("a light worker runs no Python")
+
+    work.expand(number=list(range(16)))
+
+
+many(), waiting()
 """
-OPTIONS = {"kubernetes_pod_executor": {"reconcile_interval": "1"}}
+WAITING = 16
+OPTIONS = {"kubernetes_pod_executor": {"reconcile_interval": "1", "create_qps": "5"}}  # one API server starts them
 
 
 @pytest.fixture
@@ -77,22 +87,50 @@ def test_two_schedulers_share_the_work(deployment: Deployment, second: Child) ->
     wait_until("no pod left", lambda: not deployment.watch.live(), 30)
 
 
-def test_a_scheduler_that_was_frozen_harms_nothing(deployment: Deployment, second: Child) -> None:
-    """Whichever of the two queued the task: it is frozen for longer than a heartbeat may be late, and comes back."""
-    run = deployment.airflow.trigger("one")
-    row = deployment.airflow.wait_task("one", run, "work", "queued", "running")
-    schedulers = {"first": deployment.airflow.component("scheduler"), "second": second}
-    jobs = [job.id for job in deployment.airflow.database.jobs(job_type="SchedulerJob") if job.state == "running"]
-    frozen = schedulers["first" if row.queued_by_job_id == min(jobs) else "second"]
-    os.killpg(frozen.pid, signal.SIGSTOP)
-    try:
-        patience = time.monotonic() + 25
-        wait_until("longer than a heartbeat may be late", lambda: time.monotonic() > patience, 30)
-    finally:
-        os.killpg(frozen.pid, signal.SIGCONT)
+def freeze_until(child: Child, what: str, fits: Callable[[], bool]) -> None:
+    """SIGSTOP until then. Where it holds a lock at that moment, nobody can take over: it is frozen another time."""
+    for patience in (25, 25, 50):
+        os.killpg(child.pid, signal.SIGSTOP)
+        try:
+            wait_until(what, fits, patience)
+            return
+        except TimeoutError:
+            continue
+        finally:
+            os.killpg(child.pid, signal.SIGCONT)
+    raise AssertionError(f"{what}: not in three attempts")
 
-    assert deployment.airflow.wait_run("one", run, timeout=90) == "success"
-    row = deployment.airflow.task("one", run, "work")
-    assert (row.state, row.try_number) == ("success", 1)
-    assert launches(deployment)[str(row.external_executor_id)] == 1
+
+def test_row_14_a_scheduler_that_was_frozen_harms_nothing(deployment: Deployment, second: Child) -> None:
+    """A live but slow scheduler is declared dead, and its running tasks are reset or their pods deleted.
+
+    We promise: whoever takes over follows the pods as they are, and the one that comes back lets go of them; no task is
+    run again and no result is lost. Size: 16 running tasks, and a freeze that lasts until another scheduler has adopted
+    all of them.
+    """
+    airflow, go = deployment.airflow, deployment.home.logs / "go"
+    write_pod_template(deployment.home.path / "light.yaml", light_pod(deployment.home))
+    run = airflow.trigger("waiting")
+
+    def rows() -> list[TaskRow]:
+        return airflow.task_instances("waiting", run, "work")
+
+    wait_until(f"{WAITING} running tasks", lambda: [row.state for row in rows()] == ["running"] * WAITING, 120)
+    before = [(row.map_index, row.try_number, row.external_executor_id, row.hostname) for row in rows()]
+    jobs = [job.id for job in airflow.database.jobs(job_type="SchedulerJob") if job.state == "running"]
+    schedulers = {min(jobs): airflow.component("scheduler"), max(jobs): second}
+    ((most, _),) = Counter(row.queued_by_job_id for row in rows()).most_common(1)
+    frozen, (heir,) = schedulers.pop(most), schedulers
+    freeze_until(frozen, "all adopted", lambda: {row.queued_by_job_id for row in rows()} == {heir})
+    over = time.monotonic() + 5
+    wait_until("the frozen one to live on for a while", lambda: time.monotonic() > over, 10)
+    assert {row.state for row in rows()} == {"running"}
+    go.touch()
+
+    assert airflow.wait_run("waiting", run, timeout=90) == "success"
+    assert [(row.map_index, row.try_number, row.external_executor_id, row.hostname) for row in rows()] == before
+    assert {row.state for row in rows()} == {"success"}
+    assert [launches(deployment)[str(row.external_executor_id)] for row in rows()] == [1] * WAITING
+    results = [airflow.api.xcom("waiting", run, "work", map_index=row.map_index) for row in rows()]
+    assert results == [row.hostname for row in rows()]
     wait_until("no pod left", lambda: not deployment.watch.live(), 40)

@@ -7,6 +7,8 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,42 @@ def test_airflow_cfg_counts(cfg: Callable[[dict[str, dict[str, str]]], None]) ->
     assert settings.namespace == "air"
     (notice,) = settings.notices
     assert "async_pod_creation" in notice
+
+
+def generated(section: str) -> dict[str, str]:
+    """A section of the airflow.cfg that Airflow writes at its first start, where there is none: all defaults."""
+    text = StringIO()
+    how = {"include_sources": False, "include_env_vars": True, "extra_spacing": True, "only_defaults": True}
+    conf.write(text, include_providers=True, show_values=True, **how)
+    parser = ConfigParser(interpolation=None)
+    parser.read_string(text.getvalue())
+    return dict(parser[section])
+
+
+def test_an_airflow_cfg_that_airflow_wrote_by_itself_sets_nothing(
+    cfg: Callable[[dict[str, dict[str, str]]], None],
+) -> None:
+    written = generated("kubernetes_executor")
+    assert written["task_publish_max_retries"] == "0"
+    cfg({"kubernetes_executor": written, "kubernetes_pod_executor": generated("kubernetes_pod_executor")})
+    settings = read_settings()
+    assert settings.namespace is None
+    assert settings.task_publish_max_retries == -1
+    assert settings.delete_worker_pods_on_failure is True
+    assert settings.notices == ()
+
+
+def test_a_line_that_somebody_changed_in_it_counts(cfg: Callable[[dict[str, dict[str, str]]], None]) -> None:
+    cfg({"kubernetes_executor": {**generated("kubernetes_executor"), "namespace": "air"}})
+    assert read_settings().namespace == "air"
+
+
+def test_a_default_that_somebody_wrote_into_an_airflow_cfg_of_their_own_counts(
+    cfg: Callable[[dict[str, dict[str, str]]], None],
+) -> None:
+    cfg({"kubernetes_executor": {"task_publish_max_retries": "0", "delete_worker_pods_on_failure": "False"}})
+    settings = read_settings()
+    assert (settings.task_publish_max_retries, settings.delete_worker_pods_on_failure) == (0, False)
 
 
 def test_the_environment_goes_before_airflow_cfg(

@@ -20,7 +20,7 @@ def test_the_option_tables_are_those_of_the_code() -> None:
 
 
 def test_better_defaults_are_the_defaults() -> None:
-    section = README.split("### Better defaults")[1].split("## Where")[0]
+    section = README.split("### Better defaults")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
 
     told = {name: value.split()[0] for name, value in rows if value.strip() != "not set"}

@@ -45,6 +45,7 @@ def test_defaults_are_upstreams_but_for_those_that_are_better_and_say_why() -> N
         "delete_worker_pods_on_failure",
         "namespace",
         "pod_launch_failure_retries",
+        "running_pod_log_lines",
         "task_publish_max_retries",
     }
     assert all(one.why for one in differing)
@@ -112,7 +113,7 @@ BAD = [
     ("delete_worker_pods", "yes", "neither true nor false", "True or False"),
     ("pod_launch_failure_retries", "3.5", "not a whole number", "a whole number"),
     ("pod_launch_failure_retries", "-2", "less than -1", "-1 or more"),
-    ("running_pod_log_lines", "0", "less than 1", "1 or more"),
+    ("running_pod_log_lines", "-1", "less than 0", "0 or more"),
     ("create_concurrency", "1001", "more than 1000", "1000 or less"),
     ("create_qps", "fast", "not a number", "a number"),
     ("confirm_interval", "nan", "not a finite number", "a number of seconds"),

@@ -59,10 +59,11 @@ class Pods:
     def finalize(self, attempt: Attempt, manifest: dict[str, Any]) -> dict[str, Any]:
         return self._builder.finalize(manifest, self._request(attempt))
 
-    def manifest(self, launch: Launch, attempt: int, secret: str = "of-another-time") -> dict[str, Any]:
-        """The pod of this attempt, as another scheduler would have posted it."""
+    def manifest(self, launch: Launch, attempt: int, secret: str = "") -> dict[str, Any]:
+        """The pod of this attempt, as another scheduler would have posted it; secret: that it mounts."""
         pod = self._builder.build(PodRequest(identity_of(launch, attempt), ()))
-        pod.manifest["metadata"]["annotations"][SECRET_ANNOTATION] = secret
+        if secret:
+            pod.manifest["metadata"]["annotations"][SECRET_ANNOTATION] = secret
         return pod.manifest
 
     def _request(self, attempt: Attempt) -> PodRequest:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from executor.identity import pod_name
-from executor.model import Launch, Outcome
-from tests.unit.control.database import Ti
+from executor.model import Adopted, Launch, Outcome
+from tests.unit.control.database import Database, Ti
 from tests.unit.control.world import Cluster, World, identity_of
 
 
@@ -190,3 +192,24 @@ async def test_an_attempt_that_died_before_does_not_relaunch_the_one_that_waits(
         await world.passes(5)
         assert kube.count("create") == 0
         assert world.said(launch, "pod relaunched") == []
+
+
+async def test_a_row_that_could_not_be_rebuilt_at_first_is_never_launched_without_its_workload():
+    """It looked as if it had moved on, and had not."""
+
+    class Hesitant(Database):
+        hidden = 1
+
+        async def rebuild(self, adopted: Sequence[Adopted]) -> Mapping[str, object]:
+            self.hidden -= 1
+            return {} if self.hidden >= 0 else await super().rebuild(adopted)
+
+    async with World(database=Hesitant()) as world:
+        ti, launch = left_behind(world)
+        world.machine.adopt([ti.adopted()])
+        await world.passes(5)
+        assert json.loads(world.workload_of(world.pod_of(launch), launch))["ti"] == ti.ti_id
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(3)
+        assert (world.settled(launch), world.events(launch)) == (1, [])

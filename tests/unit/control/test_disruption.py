@@ -26,7 +26,7 @@ async def test_a_disrupted_try_is_given_back_once_and_then_the_scheduler_is_told
         launch = await disrupted_while_running(world, ti)
         assert (ti.state, ti.max_tries, world.database.given_back) == ("up_for_retry", 2, [launch.id])
         assert world.outcomes(launch) == [Outcome.FAILED]
-        assert "disrupted" in world.events(launch)[0].info
+        assert "was evicted" in world.events(launch)[0].info
         assert "no retry is spent" in world.events(launch)[0].info
 
 

@@ -108,7 +108,9 @@ async def test_an_eviction_of_a_running_task_is_a_failure_that_says_so():
         assert world.events(launch) == []
         await world.passes(15)
         assert world.outcomes(launch) == [Outcome.FAILED]
-        assert "was disrupted (EvictionByEvictionAPI: somebody needs the room)" in world.events(launch)[0].info
+        info = world.events(launch)[0].info
+        assert "was evicted, as happens when a node is drained" in info
+        assert "(EvictionByEvictionAPI: somebody needs the room). Then container base was killed by SIGTERM" in info
 
 
 async def test_a_row_that_is_locked_gets_its_event_again_until_it_moves():

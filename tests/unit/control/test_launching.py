@@ -64,7 +64,8 @@ async def test_429_waits_as_long_as_the_server_asks():
         await world.passes(3)
         assert world.created(launch) == 1
         assert world.said(launch, "pod waiting") == [
-            "The Kubernetes API asks to come back later: 429 TooManyRequests: slow down"
+            "The Kubernetes API asks to come back later: 429 TooManyRequests: slow down. "
+            "Its task stays queued meanwhile."
         ]
         assert not world.events(launch)
 

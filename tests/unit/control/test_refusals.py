@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from executor.control.launcher import LaunchPolicy
 from executor.errors import ApiError
 from executor.model import Outcome
 from tests.fakes.kube import Call, status_error
@@ -24,6 +25,17 @@ async def test_a_missing_namespace_gets_a_second_try_after_5_s():
         assert "Create namespace never" in world.events(never)[0].info
         assert world.slots == 1
         assert not [key for key in kube.secrets if key[0] == "never"]
+
+
+async def test_a_missing_namespace_is_no_push_back():
+    """It has its second try, and is named, however few tries `task_publish_max_retries` leaves for others."""
+    kube = Cluster(namespaces={"default"})
+    async with World(kube=kube, namespaces=("default", "never"), launch=LaunchPolicy(publish_retries=0)) as world:
+        never = world.queue(world.task("never", config=in_namespace("never")))
+        await world.passes(3)
+        assert world.events(never) == []
+        await world.passes(6)
+        assert 'namespaces "never" not found' in world.events(never)[0].info
 
 
 async def test_a_forbidden_create_fails_at_once_and_alone():
@@ -76,7 +88,7 @@ async def test_a_semantic_refusal_names_field_and_layer():
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(3)
-        assert "spec.containers[0].image: must not be blank (set by podTemplate" in world.events(launch)[0].info
+        assert ": spec.containers[base].image: must not be blank" in world.events(launch)[0].info
 
 
 async def test_a_forbidden_secret_refuses_its_launches_and_takes_their_pods():

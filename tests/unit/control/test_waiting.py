@@ -24,7 +24,9 @@ async def test_a_missing_secret_of_the_user_has_its_grace():
         world.pod_of(launch).waiting("CreateContainerConfigError", 'secret "s" not found in namespace')
         await world.passes(50)
         assert world.events(launch) == []
-        assert world.said(launch, "pod waiting")[0].endswith('secret "s" not found in namespace')
+        (told,) = world.said(launch, "pod waiting")
+        assert 'cannot start: CreateContainerConfigError: secret "s" not found in namespace. ' in told
+        assert told.endswith("Its task fails if that lasts for 60 s (pending_timeout_config).")
         await world.passes(15)
         assert world.outcomes(launch) == [Outcome.FAILED]
 
@@ -40,7 +42,8 @@ async def test_a_waiting_pod_keeps_its_row_fresh_and_a_running_one_does_not():
         assert waits.freshened >= 11
         assert runs.freshened == 0
         assert world.said(waiting, "pod waiting") == [
-            f"Pod default/{world.pod_of(waiting).key[1]} is not scheduled: 0/1 nodes are available: 1 Insufficient cpu."
+            f"Pod default/{world.pod_of(waiting).key[1]} is not scheduled: "
+            "0/1 nodes are available: 1 Insufficient cpu. Its task stays queued meanwhile."
         ]
         assert world.events(waiting) == []
 

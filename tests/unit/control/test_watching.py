@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -100,6 +101,60 @@ async def test_an_answer_that_is_older_than_the_watch_is_not_believed():
         await world.passes(20)
         assert not world.machine.tracker.pods
         assert world.outcomes(launch) == [Outcome.FAILED]
+
+
+async def test_events_that_got_lost_matter_until_the_next_list_beside_the_watch():
+    """The stream goes on and nothing says that there was more: births, changes and ends."""
+    kube = Cluster()
+    through, deaf = kube.watch_pods, False
+
+    async def watch(*args):
+        async with aclosing(through(*args)) as events:
+            async for event in events:
+                if not deaf:
+                    yield event
+
+    kube.watch_pods = watch  # type: ignore[method-assign]
+    async with World(kube=kube, reconcile=30.0) as world:
+        crashes, vanishes = world.queue_all(world.tasks(2))
+        await world.passes(1)
+        deaf = True
+        born = world.queue(world.task("born"))
+        await world.passes(1)
+        world.runs(crashes).finish(3, "Error")
+        world.runs(vanishes).vanish()
+        await world.passes(31)
+        assert (world.outcomes(crashes), world.outcomes(vanishes)) == ([Outcome.FAILED], [Outcome.FAILED])
+        assert world.pod_of(born).key in world.machine.tracker.pods
+        assert kube.count("list") == 2
+
+
+async def test_a_list_beside_the_watch_that_is_older_than_it_is_not_believed():
+    """While its answer is on its way the watch shows a pod's end, and the end of one that was born meanwhile."""
+    kube = Cluster()
+    ask = kube.list_pods
+
+    async def slow(namespace, selector):
+        await asyncio.sleep(2)
+        listed = await ask(namespace, selector)
+        await asyncio.sleep(2)
+        return listed
+
+    async with World(kube=kube, reconcile=30.0) as world:
+        ends, stays = world.queue_all(world.tasks(2))
+        await world.passes(1)
+        world.runs(stays)
+        kube.list_pods = slow  # type: ignore[method-assign]
+        await world.passes(29.5)
+        world.runs(ends)
+        brief = kube.add_pod({"metadata": {"name": "brief", "labels": {DEPLOYMENT_LABEL: "d0"}}, "spec": {}})
+        await world.passes(2)
+        world.pod_of(ends).finish(3, "Error")
+        kube.play(brief.name).vanish()
+        await world.passes(10)
+        assert (world.outcomes(ends), world.settled(ends)) == ([Outcome.FAILED], 1)
+        assert set(world.machine.tracker.pods) == {world.pod_of(stays).key}
+        assert world.created(ends) == world.created(stays) == 1
 
 
 async def test_a_pod_that_the_watch_never_shows_is_asked_for():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,7 +58,8 @@ def read(kubeconfig) -> Any:
     settings = KubeSettings(in_cluster=False, config_file=str(kubeconfig))
 
     async def read_(*namespaces: str, **kwargs: Any) -> LiveLog | str:
-        return await asyncio.to_thread(read_live_log, settings, namespaces, SELECTOR, **kwargs)
+        found = await asyncio.to_thread(read_live_log, settings, namespaces, SELECTOR, **kwargs)
+        return replace(found, lines=tuple(found.lines)) if isinstance(found, LiveLog) else found
 
     return read_
 
@@ -84,6 +86,14 @@ async def test_a_pod_that_has_not_started_is_said(cluster, read):
     message = await read("n")
     assert "Pod a in namespace n" in message
     assert "ContainerCreating" in message
+
+
+async def test_a_log_without_end_is_cut_and_says_how_to_see_the_rest(cluster, read):
+    cluster.pods = {"n": [("a", "2026-01-01T00:00:00Z")]}
+    cluster.logs = {"a": "0123456789abcde\n" * (33 << 16)}
+    found = await read("n")
+    assert len(found.lines) == (32 << 16) + 1
+    assert found.lines[-1] == "The log goes on; these are its first 32 MiB. All of it: kubectl logs -n n a -c base"
 
 
 async def test_no_pod(cluster, read):

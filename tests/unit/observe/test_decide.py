@@ -222,9 +222,10 @@ def test_a_pod_that_vanished_under_a_running_task():
         failed(decided(found, row("running"), present=False, given_back="Given back."), "running in it", "Given back.")
 
 
-def test_a_duplicate_that_was_turned_away_is_dropped():
+def test_a_pod_that_was_turned_away_waits_for_the_one_that_runs_its_task():
     decision = decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True)
-    assert isinstance(decision, Settle)
+    assert isinstance(decision, Keep)
+    assert decision.again_in, "nobody else tells of its end"
     assert decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True, sibling=True) == Switch()
     failed(decided(pod(ended(1)), row("running", hostname="pod-2")), "exit code 1")
     failed(decided(pod(ended(1)), row("running", hostname=NODE), rivals=True), "exit code 1")

@@ -81,7 +81,7 @@ def test_a_missing_secret_gets_a_grace_and_a_missing_image_word_in_it_does_not_m
     decision = decided(found, now=NOW + 59)
     assert isinstance(decision, Keep)
     assert decision.again_in == pytest.approx(1)
-    failed(decided(found, row("queued"), now=NOW + 61), 'secret "s" not found', "Gave up after 61 s", "config maps")
+    failed(decided(found, row("queued"), now=NOW + 61), 'secret "s" not found', "Gave up after 61 s", "ConfigMaps")
 
 
 def test_a_reason_that_is_not_listed_as_fatal_is_waited_for():

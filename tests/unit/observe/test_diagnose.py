@@ -75,7 +75,7 @@ CASES: list[tuple[str, PodView, PodClass, list[str]]] = [
         ["failed before its task started", "DeadlineExceeded", "too long"],
     ),
     ("running", pod(RUNNING), PodClass.RUNNING, ["is running", NODE]),
-    ("running, drained", pod(RUNNING, conditions=disrupted(), deleting=True), PodClass.RUNNING, ["disrupted"]),
+    ("running, drained", pod(RUNNING, conditions=disrupted(), deleting=True), PodClass.RUNNING, ["evicted", "drained"]),
     ("gated", pod(None, phase="Pending", node="", gates=["kueue"]), PodClass.GATED, ["scheduling gate kueue"]),
     (
         "unschedulable",
@@ -83,12 +83,12 @@ CASES: list[tuple[str, PodView, PodClass, list[str]]] = [
         PodClass.UNSCHEDULABLE,
         ["not scheduled: 0/3 nodes: taint"],
     ),
-    ("creating", pod(waiting("ContainerCreating"), phase="Pending"), PodClass.STARTING, ["is starting"]),
+    ("creating", pod(waiting("ContainerCreating"), phase="Pending"), PodClass.STARTING, ["has not started"]),
     (
         "back-off",
         pod(waiting("ImagePullBackOff", "503"), phase="Pending"),
         PodClass.PULLING,
-        ["base", "image i:1", "ImagePullBackOff: 503"],
+        ["base", "image i:1", "cannot be pulled: 503 (ImagePullBackOff)"],
     ),
     (
         "user's secret",

@@ -1,0 +1,158 @@
+"""A create that was carried out and never answered, whose pod has lived its life before it is asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from executor.errors import ApiError, Unreachable
+from executor.kube.port import PodRef
+from executor.model import Launch, Outcome
+from tests.fakes.kube import Call
+from tests.fakes.kube_play import Play
+from tests.unit.control.world import JOB, Cluster, World
+
+
+def losing_the_first_answer() -> Cluster:
+    lost: list[Call] = []
+
+    def lose(call: Call) -> ApiError | None:
+        if call.verb == "create" and call.resource == "pods" and not lost:
+            lost.append(call)
+            return Unreachable("connection reset")
+        return None
+
+    return Cluster(lose_answer=lose)
+
+
+async def queued(world: World, retries: int) -> Launch:
+    """Its pod runs, and the executor does not know that it created it."""
+    launch = world.queue(world.task("a", retries=retries))
+    await world.passes(0.2)
+    world.runs(launch)
+    return launch
+
+
+def evicted(pod: Play) -> None:
+    pod.evicted()
+
+
+def deleted(pod: Play) -> None:
+    pod.deleted().stopped(143)
+
+
+def vanished(pod: Play) -> None:
+    pod.vanish()
+
+
+@pytest.mark.parametrize("end", [evicted, deleted, vanished])
+async def test_a_disruption_meanwhile_is_seen_as_one(end: Callable[[Play], None]) -> None:
+    async with World(kube=losing_the_first_answer()) as world:
+        launch = await queued(world, retries=1)
+        end(world.pod_of(launch))
+        await world.passes(60)
+        ti = world.database.tis[launch.ti_id]
+        assert world.created(launch) == 1
+        assert world.outcomes(launch) == [Outcome.FAILED]
+        assert (ti.state, ti.max_tries, world.database.given_back) == ("up_for_retry", 2, [launch.id])
+        assert (world.kube.pods, world.slots) == ({}, 0)
+
+
+async def test_an_end_meanwhile_is_told_as_it_was() -> None:
+    async with World(kube=losing_the_first_answer()) as world:
+        launch = await queued(world, retries=0)
+        world.pod_of(launch).oom()
+        await world.passes(60)
+        (event,) = world.events(launch)
+        assert "OOMKilled" in event.info
+        assert world.created(launch) == 1
+
+
+async def test_a_success_meanwhile_takes_no_second_pod() -> None:
+    async with World(kube=losing_the_first_answer()) as world:
+        launch = await queued(world, retries=0)
+        world.succeeds(launch)
+        await world.passes(60)
+        assert (world.created(launch), world.settled(launch), world.events(launch)) == (1, 1, [])
+        assert (world.kube.pods, world.kube.secrets, world.slots) == ({}, {}, 0)
+
+
+@pytest.mark.parametrize("end", [evicted, deleted, vanished])
+async def test_one_that_never_started_gets_another_pod(end: Callable[[Play], None]) -> None:
+    async with World(kube=losing_the_first_answer()) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(0.2)
+        end(world.pod_of(launch))
+        await world.passes(60)
+        assert world.created(launch) == 2
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(5)
+        assert (world.events(launch), world.kube.pods, world.slots) == ([], {}, 0)
+
+
+async def test_a_secret_that_nobody_waits_for_any_more_refuses_no_launch() -> None:
+    """Its pod was evicted before it could be created; the launch's next pod has a Secret of its own."""
+    first: list[str] = []
+
+    def fail(call: Call) -> ApiError | None:
+        if (call.verb, call.resource) != ("create", "secrets"):
+            return None
+        first.append(call.name)
+        return Unreachable("connection reset") if call.name == first[0] else None
+
+    async with World(kube=Cluster(fail=fail)) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(0.2)
+        world.pod_of(launch).evicted()
+        await world.passes(20)
+        assert (world.created(launch), world.events(launch)) == (2, [])
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(5)
+        assert (world.settled(launch), world.slots) == (1, 0)
+
+
+async def test_a_pod_is_left_to_the_scheduler_that_took_its_launch_over() -> None:
+    """The answer comes when the row names another scheduler's job already, which follows the pod."""
+    kube = Cluster()
+    carry_out = kube.create_pod
+
+    async def create_pod(namespace: str, manifest: Mapping[str, Any]) -> PodRef:
+        ref = await carry_out(namespace, manifest)
+        await asyncio.sleep(10)
+        return ref
+
+    kube.create_pod = create_pod  # type: ignore[method-assign]
+    async with World(kube=kube, reconcile=1) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        world.database.tis[launch.ti_id].queued_by_job_id = JOB + 1
+        await world.passes(20)
+        assert (world.settled(launch), world.events(launch)) == (1, [])
+        assert len(world.pods_of(launch)) == 1
+
+
+async def test_nor_does_that_of_a_batch_whose_pod_was_there_already() -> None:
+    """The launch's first pod was found again, ended, and mounts the Secret of an earlier batch; the next one waits."""
+    secrets: list[str] = []
+    kube, away = losing_the_first_answer(), False
+
+    def fail(call: Call) -> ApiError | None:
+        if call.verb == "create" and call.resource == "secrets":
+            secrets.append(call.name)
+            return Unreachable("connection reset") if call.name != secrets[0] else None
+        return Unreachable("connection reset") if away and call.verb == "create" else None
+
+    kube.fail = fail
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(0.9)  # it was asked for once more
+        assert len(secrets) > 1
+        away = True
+        world.pod_of(launch).deleted().stopped()
+        await world.passes(20)
+        assert world.events(launch) == []
