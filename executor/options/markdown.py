@@ -19,7 +19,8 @@ def _lines() -> Iterator[str]:
     yield f"### `[{OWN_SECTION}]`\n"
     yield from _table(("Option", "Default", "What it does"), map(_used, options_of(OwnOptions)))
     yield f"\n### `[{UPSTREAM_SECTION}]`\n"
-    yield "Airflow's own names. An option counts only where you set it; its default is ours, not that provider's.\n"
+    yield "Airflow's own names. An option counts only where you set it; its default is ours, not that provider's. In"
+    yield "an `airflow.cfg` that Airflow made of all defaults at its first start, what equals the default is not set.\n"
     yield from _table(("Option", "Default", "What it does"), map(_used, options_of(UpstreamOptions)))
     yield "\nNot needed any more; the scheduler's log names each once where you set it:\n"
     yield from _table(("Option", "Why"), ((f"`{one.name}`", _cell(one.why)) for one in NOT_NEEDED))

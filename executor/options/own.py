@@ -98,7 +98,10 @@ class OwnOptions(UpstreamOptions):
     )
     create_qps: float = option(0.0, Kind.NUMBER, "Pods created in one second. 0: no limit.", minimum=0)
     reconcile_interval: float = option(
-        30.0, Kind.SECONDS, "Seconds between two comparisons of all followed tasks with the database.", minimum=1
+        30.0,
+        Kind.SECONDS,
+        "Seconds between two comparisons of all followed tasks with the database, and of all pods with a list of them.",
+        minimum=1,
     )
     confirm_interval: float = option(
         2.0,
