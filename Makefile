@@ -8,8 +8,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 UV     := uv==0.13.8
 TESTS  ?= tests
-# Most tests wait for processes of their own, so three at a time fit on two cores.
-JOBS   ?= 3
+# At a time. Many tests wait for processes of their own; those with a real Airflow keep a core busy.
+JOBS   ?= 2
 
 # Only what stands on make's command line counts: an exported KUBECONFIG must not send the demo to somebody's cluster.
 given = $(if $(filter command,$(origin $(1))),$($(1)))

@@ -63,6 +63,7 @@ class KubernetesExecutor(BaseExecutor):
         self._newest: dict[Any, str] = {}  # key -> launch id, for every key in `running` or `queued_tasks`
         self._used: OrderedDict[str, None] = OrderedDict()  # launch ids that were handed to this executor
         self._adopted: list[Adopted] = []  # until the scheduler has committed that their rows are its own
+        self._let_go: dict[str, str] = {}  # those of them that the scheduler gave up on meanwhile, and why
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -211,7 +212,10 @@ class KubernetesExecutor(BaseExecutor):
 
     def _abandon(self, launch_id: str | None, why: str) -> None:
         if launch_id and self._supervisor is not None:
-            self._supervisor.abandon(launch_id, why)
+            if any(one.launch_id == launch_id for one in self._adopted):
+                self._let_go[launch_id] = why  # the loop has to know it, to let it go
+            else:
+                self._supervisor.abandon(launch_id, why)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """Adopt all that carry a launch id; the others are handed back for reset.
@@ -236,6 +240,9 @@ class KubernetesExecutor(BaseExecutor):
         if self._adopted:
             adopted, self._adopted = self._adopted, []
             supervisor.adopt(adopted)
+            for launch_id, why in self._let_go.items():
+                supervisor.abandon(launch_id, why)
+            self._let_go.clear()
 
     # -- looking ------------------------------------------------------------------------------------------------------
 

@@ -64,11 +64,13 @@ def offered(tmp_path: Path, workload: Any) -> Iterator[list[Any]]:
     engine.dispose()
 
 
-def test_nobody_reads_an_adopted_row_before_its_adoption_is_committed(
-    settings: None, cluster: LocalCluster, workload: Any, offered: list[Any]
-) -> None:
-    rows = Committed(workload)
+@pytest.fixture
+def rows(workload: Any) -> Committed:
+    return Committed(workload)
 
+
+@pytest.fixture
+def executor(settings: None, cluster: LocalCluster, rows: Committed) -> Iterator[KubernetesExecutor]:
     class Played(KubernetesExecutor):
         def _open_rows(self, settings: Any) -> Any:
             return rows
@@ -78,18 +80,38 @@ def test_nobody_reads_an_adopted_row_before_its_adoption_is_committed(
     executor.start()
     try:
         wait_until("the first list of pods", lambda: _listed(executor), 10)
-        assert executor.try_adopt_task_instances(offered) == []
-        patience = time.monotonic() + 0.5
-        wait_until("the loop's chance to look too early", lambda: time.monotonic() > patience, 2)
-        rows.job = MY_JOB
-        pods = wait_until("its pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 10)
+        yield executor
     finally:
         executor.end()
         cluster.core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0)
 
+
+def test_nobody_reads_an_adopted_row_before_its_adoption_is_committed(
+    executor: KubernetesExecutor, cluster: LocalCluster, rows: Committed, workload: Any, offered: list[Any]
+) -> None:
+    assert executor.try_adopt_task_instances(offered) == []
+    patience = time.monotonic() + 0.5
+    wait_until("the loop's chance to look too early", lambda: time.monotonic() > patience, 2)
+    rows.job = MY_JOB
+    pods = wait_until("its pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 10)
+
     assert [UUID(pod["metadata"]["labels"]["airflow-launch"]) for pod in pods] == [
         UUID(workload.ti.external_executor_id)
     ]
+
+
+def test_what_is_given_up_in_the_transaction_that_adopts_it_gets_no_pod(
+    executor: KubernetesExecutor, cluster: LocalCluster, rows: Committed, workload: Any, offered: list[Any]
+) -> None:
+    other = make_workload(2)
+    executor.try_adopt_task_instances(offered)
+    executor.change_state(workload.key, "failed")
+    rows.job = MY_JOB
+    executor.queue_workload(other, session=None)  # type: ignore[arg-type]
+    pods = wait_until("a later pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 10)
+
+    assert [pod["metadata"]["annotations"]["task_id"] for pod in pods] == ["task_2"]
+    assert executor.slots_occupied == 1
 
 
 def _listed(executor: Any) -> bool:
