@@ -489,3 +489,65 @@ def test_what_is_given_up_right_after_its_adoption_is_not_followed():
         told.a_timer_of_the_scheduler_strikes(0)
         told.passes(1.5)
         assert list(told.schedulers[1].machine.tracker) == []
+
+
+def starts(told: Lifecycle) -> tuple[str, str]:
+    """The one pod there is runs its task."""
+    told.passes(1.5)
+    (pod,) = told.nodes.living()
+    for _ in range(3):
+        told.do(told.nodes.move, pod, "goes on")
+    told.passes(0.5)
+    assert told.nodes.at_work
+    return pod
+
+
+def test_i4_the_end_of_an_earlier_leg_is_not_told_of_the_next():
+    with story(queued=1) as told:
+        pod = starts(told)
+        (scheduler,) = told.schedulers
+        scheduler.kube.silent_until = told.loop.time() + 3.0
+        told.do(told.nodes.move, pod, "deferred")
+        told.do(told.nodes.move, pod, "goes on")
+        told.cluster.latency = 4.0  # of the next leg's pod
+        told.queue(told.rows("deferred")[0], scheduler)
+        told.passes(7.0)
+        assert told.table.rows()[0].state in ("queued", "running")
+
+
+def test_i4_what_another_scheduler_adopted_is_its_own_to_tell():
+    with story(queued=1) as told:
+        pod = starts(told)
+        told.a_scheduler_freezes(0, 34, "goes on")
+        told.a_scheduler_starts(0.5)
+        told.passes(2.0)
+        told.frozen_schedulers_go_on()
+        told.do(told.nodes.move, pod, "crash")
+        told.passes(5.0)
+        assert told.table.rows()[0].state == "failed"
+
+
+def test_i4_an_event_that_met_a_lock_comes_again_at_once():
+    """Not only with the next reconciliation, 30 s later."""
+    with story(queued=1) as told:
+        pod = starts(told)
+        (row,) = told.rows("running")
+        row.locked = True
+        told.do(told.nodes.move, pod, "crash")
+        told.passes(3.0)
+        assert row.lost_events
+        row.locked = False
+        told.passes(6.0)
+        assert row.state == "failed"
+
+
+def test_i13_what_waited_through_a_freeze_is_looked_up_before_it_is_posted():
+    with story(queued=1) as told:
+        told.weather.creates.extend(["quota"] * 40)
+        told.a_scheduler_freezes(0, 34, "goes on")
+        (row,) = told.rows("queued")
+        row.state = "success"
+        told.weather.creates.clear()
+        told.frozen_schedulers_go_on()
+        told.passes(5.0)
+        assert told.cluster.born.count(str(row.external_executor_id)) == 0
