@@ -21,6 +21,7 @@ from executor.demo.cluster import LocalCluster
 from executor.demo.home import AirflowHome, search_path
 from executor.demo.processes import wait_until
 from tests.airflow.harness import Deployment, deploy
+from tests.airflow.postgres import PostgresServer
 from tests.airflow.light_worker import env, light_pod
 from tests.unit.manifest.charts import KEY, Chart, pod_text
 
@@ -141,14 +142,17 @@ def configuration(folder: Path, chart: Chart) -> dict[str, dict[str, str | None]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> Iterator[Deployment]:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster, postgres: PostgresServer
+) -> Iterator[Deployment]:
     """A deployment whose default template is the chart's podTemplate."""
     folder = tmp_path_factory.mktemp("charted")
     chart = Chart.copied_to(folder / "chart")
     (folder / "templates").mkdir()
     write_broken(folder / "templates", chart)
     options = configuration(folder, chart)
-    with deploy(folder, cluster, dags=DAGS, namespace=NAMESPACE, options=options) as deployment:
+    url = postgres.new_database()
+    with deploy(folder, cluster, dags=DAGS, namespace=NAMESPACE, options=options, database_url=url) as deployment:
         (folder / "ours.yaml").write_text(yaml.safe_dump(values_of(deployment.home)))
         (folder / "templates" / "fine.yaml").write_text(light_text(deployment.home, "fine"))
         swap(folder, light_text(deployment.home, "before"))

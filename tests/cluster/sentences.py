@@ -32,6 +32,7 @@ def readable(text: str, folder: Path) -> str:
     text = text.replace(str(folder), "/opt/airflow")
     for pattern, words in REPLACEMENTS:
         text = re.sub(pattern, words, text)
+    text = re.sub(r"(?<=Its last events: ).*(?=\.$)", lambda events: "; ".join(sorted(events[0].split("; "))), text)
     return text.replace("\n", "\\n").replace("|", "\\|")
 
 
