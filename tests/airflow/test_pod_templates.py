@@ -21,8 +21,8 @@ from executor.demo.cluster import LocalCluster
 from executor.demo.home import AirflowHome, search_path
 from executor.demo.processes import wait_until
 from tests.airflow.harness import Deployment, deploy
-from tests.airflow.postgres import PostgresServer
 from tests.airflow.light_worker import env, light_pod
+from tests.airflow.postgres import PostgresServer
 from tests.unit.manifest.charts import KEY, Chart, pod_text
 
 NAMESPACE, RELEASE = "scenario-templates", "prod"
