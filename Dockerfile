@@ -1,5 +1,5 @@
 # The official Airflow image with this executor: scheduler, API server, DAG processor, triggerer and workers.
-# `make image` builds the wheel into dist/ first.
+# Needs this project's wheel in dist/: `pip wheel --no-deps --wheel-dir dist .`
 ARG AIRFLOW_VERSION=3.3.2
 ARG PYTHON_VERSION=3.12
 FROM apache/airflow:${AIRFLOW_VERSION}-python${PYTHON_VERSION}

@@ -117,7 +117,7 @@ class OwnOptions(UpstreamOptions):
         minimum=0,
         maximum=1,
         shared=True,
-        why="With Python's 5 ms a busy scheduler thread leaves 99 creates a second, with 1 ms 747.",
+        why="With Python's 5 ms a busy scheduler thread keeps the loop waiting for its turns.",
     )
     max_active_pods: int = option(
         0,

@@ -75,7 +75,6 @@ kubernetes_pod_executor:
 {{- if and .Values.postgresql.enabled .Values.externalDatabase.secret }}
 {{- fail "externalDatabase.secret: set postgresql.enabled to false, or there are two databases" }}
 {{- end }}
-{{- if not (include "airflow.databaseSecret" .) }}{{ end }}
 {{- range $name, $text := .Values.podTemplates }}
 {{- if eq $name "pod_template_file" }}
 {{- fail "podTemplates.pod_template_file: that name is the default's, podTemplate" }}

@@ -75,7 +75,7 @@ env:
 
 {{/* (list root values-of-the-component) */}}
 {{- define "airflow.volumeMounts" -}}
-{{- $root := index . 0 }}{{ $own := index . 1 }}{{ $v := $root.Values -}}
+{{- $root := index . 0 }}{{ $own := index . 1 -}}
 {{- $own.volumeMounts | default list | concat (include "airflow.chartMounts" $root | fromYamlArray) | toYaml }}
 {{- end }}
 
