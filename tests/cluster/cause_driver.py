@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from executor.demo.cluster import LocalCluster
 from executor.demo.processes import wait_until
@@ -20,6 +19,7 @@ from executor.model import GivenBack, Launch, Row
 from tests.cluster.cause_stage import NAMESPACE, NOT_OURS, Stage, cluster_options, environment, write_files
 from tests.cluster.causes import CAUSES, DISRUPTED, FAILED, PLACES, RELAUNCHED, Cause, Json
 from tests.speed.burst import WorkersSucceed
+from tests.workloads import task_workload
 
 DAG = "sales"
 PATIENCE = 60.0
@@ -149,26 +149,7 @@ def log_path(name: str) -> str:
 
 
 def make_workload(name: str, config: Json) -> Any:
-    from airflow.executors.workloads import ExecuteTask
-    from airflow.executors.workloads.base import BundleInfo
-    from airflow.executors.workloads.task import TaskInstanceDTO
-
-    ti = TaskInstanceDTO(
-        id=uuid4(),
-        task_id=name,
-        dag_id=DAG,
-        run_id="run",
-        try_number=1,
-        map_index=-1,
-        dag_version_id=uuid4(),
-        queue="default",
-        pool_slots=1,
-        priority_weight=1,
-        external_executor_id=str(uuid4()),
-        executor_config=config,
-    )
-    bundle = BundleInfo(name="dags")
-    return ExecuteTask(ti=ti, token="", dag_rel_path=Path("d.py"), bundle_info=bundle, log_path=log_path(name))
+    return task_workload(DAG, name, config, log_path(name))
 
 
 def tell(folder: Path, cluster: LocalCluster, causes: Mapping[str, Cause]) -> Ended:

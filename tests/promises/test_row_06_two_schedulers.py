@@ -18,9 +18,6 @@ from tests.fakes.kube import Call
 from tests.promises.stage import JOB, Cluster, Database, Kubelet, Scheduler
 from tests.promises.wire import Driven, Namespace, Rows
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 TASKS = 20
 
 

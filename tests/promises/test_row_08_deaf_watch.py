@@ -17,9 +17,6 @@ from executor.demo.processes import wait_until
 from executor.model import Outcome
 from tests.promises.wire import Driven, Namespace, Rows
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 NEVER = 3600  # seconds, until the test resets the switches
 
 

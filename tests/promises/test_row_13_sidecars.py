@@ -15,9 +15,6 @@ import pytest
 from executor.model import Outcome
 from tests.promises.wire import Driven, Namespace, Rows, terminated
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 PROMISED = 5.0
 PROXY = {"pod_override": {"spec": {"containers": [{"name": "base"}, {"name": "proxy", "image": "proxy"}]}}}
 ENDS = {"reported": terminated(0), "crashed": terminated(3), "out of memory": terminated(137, "OOMKilled")}

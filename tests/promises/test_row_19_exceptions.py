@@ -29,9 +29,6 @@ from tests.promises.stage import Cluster, Database, Kubelet, Scheduler
 from tests.promises.stage_more import Player
 from tests.promises.wire import Driven, Namespace
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 TASKS = 10_000 if os.environ.get("SOAK") else 200
 REAL_TASKS = 40
 FACTORY = "tests.promises.hostile.make_client"

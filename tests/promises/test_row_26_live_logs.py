@@ -13,16 +13,12 @@ import tracemalloc
 from itertools import islice
 from typing import Any
 
-import pytest
 from airflow.utils.log.file_task_handler import _get_compatible_log_stream, _interleave_logs
 
 from executor.kubernetes_executor import KubernetesExecutor
 from tests.promises.stage_more import write_log
 from tests.promises.test_row_44_log_reads_leave_nothing import Asked
 from tests.promises.wire import Driven, Namespace
-
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 LINES = 100_000
 MiB = 1024 * 1024

@@ -22,9 +22,6 @@ from tests.promises.stage_more import DefaultsWorld
 from tests.promises.wire import Driven, Namespace
 from tests.unit.control.world import Cluster, World
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 GRACE = 600
 
 

@@ -19,9 +19,6 @@ import yaml
 from tests.promises.stage_more import Player
 from tests.promises.wire import Driven, Namespace
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 ACCOUNT = "scheduler"
 TASKS = 20  # in each of the three parts
 

@@ -11,13 +11,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import pytest
-
 from executor.model import Outcome
 from tests.promises.wire import Driven, Namespace
-
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SECONDS = 5.0
 GOOD = 5

@@ -21,9 +21,6 @@ from executor.kubernetes_executor import KubernetesExecutor
 from tests.promises.stage_more import write_log
 from tests.promises.wire import Driven, Namespace
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 READS = 1000 if os.environ.get("SOAK") else 60
 ROUND = 10
 

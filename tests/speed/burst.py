@@ -16,9 +16,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from executor.model import Adopted, GivenBack, Launch, Row
+from tests.workloads import task_workload
 
 QUIET_LOOP = 0.02
 PATIENCE = 60
@@ -66,29 +66,11 @@ def configure(kubeconfig: str, namespace: str) -> dict[str, str]:
 
 
 def make_workload(number: int) -> Any:
-    from airflow.executors.workloads import ExecuteTask
-    from airflow.executors.workloads.base import BundleInfo
-    from airflow.executors.workloads.task import TaskInstanceDTO
     from kubernetes.client import models as k8s
 
     resources = k8s.V1ResourceRequirements(requests={"cpu": 0.5, "memory": "1024Mi"}, limits={"memory": "1024Mi"})
     override = k8s.V1Pod(spec=k8s.V1PodSpec(containers=[k8s.V1Container(name="base", resources=resources)]))
-    ti = TaskInstanceDTO(
-        id=uuid4(),
-        task_id=f"task_{number}",
-        dag_id="burst",
-        run_id="run",
-        try_number=1,
-        map_index=-1,
-        dag_version_id=uuid4(),
-        queue="default",
-        pool_slots=1,
-        priority_weight=1,
-        external_executor_id=str(uuid4()),
-        executor_config={"pod_override": override},
-    )
-    bundle = BundleInfo(name="dags")
-    return ExecuteTask(ti=ti, token="", dag_rel_path=Path("d.py"), bundle_info=bundle, log_path=None)
+    return task_workload("burst", f"task_{number}", {"pod_override": override})
 
 
 def drive(executor: Any, workloads: list[Any]) -> dict[str, float]:

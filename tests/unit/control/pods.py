@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executor.control.ports import Attempt
+from executor.errors import ApiError, Unreachable
 from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION, Identity
 from executor.kube.port import PodRef
 from executor.manifest import BuiltPod, ManifestSettings, PodBuilder, PodRequest, TemplateSource
 from executor.model import Kind, Launch
-from tests.fakes.kube import FakeKube
+from tests.fakes.kube import Call, FakeKube
 from tests.unit.control.database import JOB
 
 DEPLOYMENT = "d0"
@@ -43,6 +44,18 @@ class Cluster(FakeKube):
     def add_pod(self, manifest: Mapping[str, Any], namespace: str = "default") -> PodRef:
         self.born.append(manifest["metadata"].get("labels", {}).get(LAUNCH_LABEL, ""))
         return super().add_pod(manifest, namespace)
+
+
+def losing_the_first_answer(lost: list[Call]) -> Cluster:
+    """A cluster that carries out the first create of a pod and does not answer; `lost` gets that call."""
+
+    def lose(call: Call) -> ApiError | None:
+        if call.verb == "create" and call.resource == "pods" and not lost:
+            lost.append(call)
+            return Unreachable("connection reset")
+        return None
+
+    return Cluster(lose_answer=lose)
 
 
 class Pods:

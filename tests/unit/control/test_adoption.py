@@ -213,3 +213,26 @@ async def test_a_row_that_could_not_be_rebuilt_at_first_is_never_launched_withou
         world.succeeds(launch)
         await world.passes(3)
         assert (world.settled(launch), world.events(launch)) == (1, [])
+
+
+@pytest.mark.parametrize("late", [1, 2])
+async def test_a_pod_that_turns_up_late_and_whose_secret_was_never_made_is_replaced(late: int):
+    """Both were on their way when their scheduler was killed, and only the pod arrived, after the first list: that of
+    the first attempt while its workload is made anew, that of a further one while its predecessor is followed."""
+    kube = Cluster()
+    async with World(kube=kube) as world:
+        ti, launch = left_behind(world)
+        for attempt in range(1, late):
+            kube.add_pod(world.pods.manifest(launch, attempt))
+        world.database.latency = 3.0
+        world.machine.adopt([ti.adopted()])
+        await world.passes(5 if late > 1 else 1)
+        kube.add_pod(world.pods.manifest(launch, late, secret="never-made"))
+        await world.passes(50)
+        pod = kube.play(pod_name(identity_of(launch, late + 1)))
+        assert world.workload_of(pod, launch)
+        pod.running()
+        world.database.tis[launch.ti_id].state = "success"
+        pod.finish(0)
+        await world.passes(70)
+        assert (world.settled(launch), world.events(launch), kube.pods) == (1, [], {})

@@ -10,19 +10,13 @@ from executor.errors import ApiError, Unreachable
 from executor.identity import SECRET_ANNOTATION, pod_name
 from executor.manifest.model import WorkloadMount
 from tests.fakes.kube import Call
+from tests.unit.control.pods import losing_the_first_answer
 from tests.unit.control.world import Cluster, World, identity_of
 
 
 async def test_a_lost_answer_gives_one_pod_whose_secret_exists_and_is_owned():
     lost: list[Call] = []
-
-    def lose(call: Call) -> ApiError | None:
-        if call.verb == "create" and call.resource == "pods" and not lost:
-            lost.append(call)
-            return Unreachable("connection reset")
-        return None
-
-    kube = Cluster(lose_answer=lose)
+    kube = losing_the_first_answer(lost)
     async with World(kube=kube) as world:
         launch = world.queue(world.task("a"))
         await world.passes(5)
@@ -40,14 +34,7 @@ async def test_a_lost_answer_gives_one_pod_whose_secret_exists_and_is_owned():
 async def test_a_lost_answer_in_a_batch_takes_the_secret_from_nobody():
     """The twin's adoption must not push the other pods of its batch out of the Secret's owners, nor be pushed out."""
     lost: list[Call] = []
-
-    def lose(call: Call) -> ApiError | None:
-        if call.verb == "create" and call.resource == "pods" and not lost:
-            lost.append(call)
-            return Unreachable("connection reset")
-        return None
-
-    kube = Cluster(lose_answer=lose)
+    kube = losing_the_first_answer(lost)
     async with World(kube=kube) as world:
         launches = world.queue_all(world.tasks(5))
         await world.passes(5)
@@ -64,14 +51,7 @@ async def test_a_lost_answer_in_a_batch_takes_the_secret_from_nobody():
 
 async def test_a_lost_answer_while_the_rest_of_the_batch_is_slow():
     lost: list[Call] = []
-
-    def lose(call: Call) -> ApiError | None:
-        if call.verb == "create" and call.resource == "pods" and not lost:
-            lost.append(call)
-            return Unreachable("connection reset")
-        return None
-
-    kube = Cluster(lose_answer=lose)
+    kube = losing_the_first_answer(lost)
     async with World(kube=kube, create_qps=0.5) as world:
         launches = world.queue_all(world.tasks(4))
         await world.passes(30)

@@ -13,19 +13,8 @@ from executor.kube.port import PodRef
 from executor.model import Launch, Outcome
 from tests.fakes.kube import Call
 from tests.fakes.kube_play import Play
+from tests.unit.control.pods import losing_the_first_answer
 from tests.unit.control.world import JOB, Cluster, World
-
-
-def losing_the_first_answer() -> Cluster:
-    lost: list[Call] = []
-
-    def lose(call: Call) -> ApiError | None:
-        if call.verb == "create" and call.resource == "pods" and not lost:
-            lost.append(call)
-            return Unreachable("connection reset")
-        return None
-
-    return Cluster(lose_answer=lose)
 
 
 async def queued(world: World, retries: int) -> Launch:
@@ -50,7 +39,7 @@ def vanished(pod: Play) -> None:
 
 @pytest.mark.parametrize("end", [evicted, deleted, vanished])
 async def test_a_disruption_meanwhile_is_seen_as_one(end: Callable[[Play], None]) -> None:
-    async with World(kube=losing_the_first_answer()) as world:
+    async with World(kube=losing_the_first_answer([])) as world:
         launch = await queued(world, retries=1)
         end(world.pod_of(launch))
         await world.passes(60)
@@ -62,7 +51,7 @@ async def test_a_disruption_meanwhile_is_seen_as_one(end: Callable[[Play], None]
 
 
 async def test_an_end_meanwhile_is_told_as_it_was() -> None:
-    async with World(kube=losing_the_first_answer()) as world:
+    async with World(kube=losing_the_first_answer([])) as world:
         launch = await queued(world, retries=0)
         world.pod_of(launch).oom()
         await world.passes(60)
@@ -72,7 +61,7 @@ async def test_an_end_meanwhile_is_told_as_it_was() -> None:
 
 
 async def test_a_success_meanwhile_takes_no_second_pod() -> None:
-    async with World(kube=losing_the_first_answer()) as world:
+    async with World(kube=losing_the_first_answer([])) as world:
         launch = await queued(world, retries=0)
         world.succeeds(launch)
         await world.passes(60)
@@ -82,7 +71,7 @@ async def test_a_success_meanwhile_takes_no_second_pod() -> None:
 
 @pytest.mark.parametrize("end", [evicted, deleted, vanished])
 async def test_one_that_never_started_gets_another_pod(end: Callable[[Play], None]) -> None:
-    async with World(kube=losing_the_first_answer()) as world:
+    async with World(kube=losing_the_first_answer([])) as world:
         launch = world.queue(world.task("a"))
         await world.passes(0.2)
         end(world.pod_of(launch))
@@ -139,7 +128,7 @@ async def test_a_pod_is_left_to_the_scheduler_that_took_its_launch_over() -> Non
 async def test_nor_does_that_of_a_batch_whose_pod_was_there_already() -> None:
     """The launch's first pod was found again, ended, and mounts the Secret of an earlier batch; the next one waits."""
     secrets: list[str] = []
-    kube, away = losing_the_first_answer(), False
+    kube, away = losing_the_first_answer([]), False
 
     def fail(call: Call) -> ApiError | None:
         if call.verb == "create" and call.resource == "secrets":
