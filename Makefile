@@ -15,13 +15,14 @@ JOBS   ?= 2
 given = $(if $(filter command,$(origin $(1))),$($(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint lock clean
+.PHONY: help setup demo test soak bench lint lock clean
 
 help:
 	@echo "make demo                            run example DAGs in pods on this machine (KEEP=1 leaves it running)"
 	@echo "make demo KUBECONFIG=FILE IMAGE=NAME the same on a cluster of yours (NAMESPACE=, HOST=)"
 	@echo "make test                            lint and all tests (TESTS=tests/unit for some of them)"
 	@echo "make soak                            the long tests: 10,000 launches through faults, 20 seeds of kill -9, ..."
+	@echo "make bench                           how fast it is, beside a bare client and upstream (15 minutes)"
 	@echo "make lint                            ruff, mypy, import-linter"
 	@echo "make lock                            resolve requirements.lock anew from pyproject.toml"
 	@echo "make clean                           remove .venv, caches and the demo's files"
@@ -61,6 +62,12 @@ some = $(if $(filter-out tests,$(TESTS)),|| [ $$? -eq 5 ])
 LONG_TESTS = tests/soak tests/promises tests/property tests/airflow/test_chaos.py tests/airflow/test_frozen_launch.py
 soak: $(STAMP)
 	SOAK=1 $(BIN)/python -m pytest $(LONG_TESTS) -s --durations=20 $(PYTEST_ARGS)
+
+bench: $(STAMP)
+	@mkdir -p .benchmarks
+	$(BIN)/python -m pytest -q tests/benchmarks/test_micro.py --benchmark-only --benchmark-columns=median,min,max \
+	  --benchmark-json=.benchmarks/micro.json
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

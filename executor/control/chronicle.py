@@ -67,7 +67,7 @@ class Chronicle:
         if once:
             if once in tracked.said:
                 return
-            tracked.said.add(once)
+            tracked.said = (*tracked.said, once)
         launch = tracked.launch
         self._metrics.count("told", {"event": event})
         log.log(logging.DEBUG if common else logging.getLevelName(level.upper()), "%s: %s: %s", launch, event, text)

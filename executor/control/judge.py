@@ -255,7 +255,7 @@ class Judge:
         tracked.relaunches += 0 if decision.free else 1
         tracked.pod, tracked.seen, tracked.present = None, None, False
         tracked.progress, tracked.reread, tracked.waiting = Progress.WAITING, False, True
-        tracked.said.clear()
+        tracked.said = ()
         tracked.warning, tracked.events, tracked.workload_lost = "", None, False
         if decision.free:
             self._relaunch(tracked, delay)

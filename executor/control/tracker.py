@@ -6,9 +6,8 @@ terminating, and the next one already queued).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from executor.identity import ATTEMPT_ANNOTATION, KIND_LABEL, LAUNCH_LABEL, TI_LABEL
@@ -77,7 +76,7 @@ class Tracked:
     handed: Event | None = None
     handed_at_drain: int = -1
     read_at_drain: int = -1  # the scheduler's drains before its row was read last
-    said: set[str] = field(default_factory=set)
+    said: tuple[str, ...] = ()
 
     def facts(self, rivals: bool, sibling: bool) -> Facts:
         return Facts(
@@ -104,8 +103,9 @@ class Tracker:
         self._launches: dict[str, Tracked] = {}
         self._newest: dict[Hashable, str] = {}
         self.pods: dict[PodKey, PodView] = {}
-        self._pods_of_ti: defaultdict[str, set[PodKey]] = defaultdict(set)
-        self._pods_at: defaultdict[Place, set[PodKey]] = defaultdict(set)
+        # Tuples: nearly all have one pod, and a set of one weighs as much as the rest of its launch.
+        self._pods_of_ti: dict[str, tuple[PodKey, ...]] = {}
+        self._pods_at: dict[Place, tuple[PodKey, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._launches)
@@ -133,8 +133,8 @@ class Tracker:
         """Here is the pod now. Returns the launch it is the current attempt of."""
         key = pod_key(pod)
         self.pods[key] = shared(pod)
-        self._pods_of_ti[pod.metadata.labels.get(TI_LABEL, "")].add(key)
-        self._pods_at[_place_of(pod)].add(key)
+        _add(self._pods_of_ti, pod.metadata.labels.get(TI_LABEL, ""), key)
+        _add(self._pods_at, _place_of(pod), key)
         return self._attach(pod, present=True)
 
     def lose(self, pod: PodView) -> Tracked | None:
@@ -170,6 +170,7 @@ class Tracker:
             self._attach(pod, present=True)
         elif tracked.found is not None and tracked.found.metadata.uid == tracked.pod.uid:
             self._attach(tracked.found, present=False)
+        tracked.found = None
 
     def pods_of(self, ti_id: str) -> list[PodView]:
         return [self.pods[key] for key in self._pods_of_ti.get(ti_id, ())]
@@ -208,10 +209,16 @@ def _place_of_launch(launch: Launch) -> Place:
     return launch.dag_id, launch.task_id, launch.run_id, str(launch.map_index)
 
 
-def _remove(index: defaultdict[K, set[PodKey]], at: K, key: PodKey) -> None:
-    index[at].discard(key)
-    if not index[at]:
-        del index[at]
+def _add(index: dict[K, tuple[PodKey, ...]], at: K, key: PodKey) -> None:
+    there = index.get(at, ())
+    if at and key not in there:
+        index[at] = (*there, key)
+
+
+def _remove(index: dict[K, tuple[PodKey, ...]], at: K, key: PodKey) -> None:
+    left = tuple(one for one in index.pop(at, ()) if one != key)
+    if left:
+        index[at] = left
 
 
 def _is_current(tracked: Tracked, pod: PodView) -> bool:

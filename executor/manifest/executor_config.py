@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -86,9 +87,16 @@ def without_models(config: Mapping[str, Any]) -> Mapping[str, Any]:
     if not is_pod_model(value):
         return config
     try:
-        return {**config, "pod_override": to_plain(value, OVERRIDE)}
+        return {**config, "pod_override": _same_for_all(json.dumps(to_plain(value, OVERRIDE)))}
     except ManifestError:
         return config
+
+
+@lru_cache(maxsize=512)
+def _same_for_all(text: str) -> JsonMap:
+    """The tasks of a mapped task share their override."""
+    override: JsonMap = json.loads(text)
+    return override
 
 
 def read_secrets(value: Any) -> tuple[SecretUse, ...]:

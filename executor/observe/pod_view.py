@@ -10,6 +10,9 @@ from datetime import datetime
 from sys import intern
 
 import msgspec
+from msgspec.structs import force_setattr
+
+UUID_LENGTH = 36
 
 
 class View(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -122,8 +125,23 @@ class PodList(View, frozen=True):
 
 
 def shared(pod: PodView) -> PodView:
-    """The same pod; a text that labels and annotations of many pods have is one text for all of them."""
-    for texts in (pod.metadata.labels, pod.metadata.annotations):
-        for name, text in texts.items():
-            texts[name] = intern(text)
+    """The same pod; a text that many pods have is one text for all of them, which halves what a pod weighs."""
+    for names in ("labels", "annotations"):
+        texts = {intern(name): _shared_text(text) for name, text in getattr(pod.metadata, names).items()}
+        force_setattr(pod.metadata, names, texts)
+    for condition in pod.status.conditions:
+        _share(condition, "type", "status")
+    for container in (*pod.spec.containers, *pod.status.container_statuses):
+        _share(container, "name", "image")
+    _share(pod.metadata, "namespace")
     return pod
+
+
+def _shared_text(text: str) -> str:
+    """A UUID is one pod's own, and Python's table of shared texts is no place for it."""
+    return text if len(text) == UUID_LENGTH else intern(text)
+
+
+def _share(view: View, *names: str) -> None:
+    for name in names:
+        force_setattr(view, name, intern(getattr(view, name)))

@@ -1,0 +1,1 @@
+"""How fast the executor is, beside a bare client and Airflow's own KubernetesExecutor. `python -m tests.benchmarks`."""

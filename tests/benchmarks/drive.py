@@ -1,0 +1,88 @@
+"""The scheduler's loop, with everything but the executor replaced by CPU and sleep.
+
+As in `jobs/scheduler_job_runner.py`: workloads are queued, then `heartbeat()`, then the event buffer is taken, then
+there is other work. A task counts as queued from the heartbeat that follows its queueing (the commit lies between),
+and as reported when the executor has it neither queued nor running any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.benchmarks.spec import LOADS, NOTHING_TO_DO, Load, Run
+
+
+@dataclass(slots=True)
+class Drive:
+    """What the scheduler saw. Times: monotonic seconds, by task number; heartbeats in seconds."""
+
+    queued: dict[int, float] = field(default_factory=dict)
+    reported: dict[int, float] = field(default_factory=dict)
+    heartbeats: list[tuple[float, float]] = field(default_factory=list)  # wall and CPU
+    queueing: float = 0.0
+    burnt: float = 0.0  # CPU of the other work
+    began: float = 0.0
+
+
+def drive(executor: Any, run: Run, workloads: list[Any], patience: float) -> Drive:
+    """Until every task is reported, or the patience (seconds) has an end."""
+    seen, load = Drive(began=time.monotonic()), LOADS[run.load]
+    numbers: dict[Any, int] = {}
+    while len(seen.reported) < run.tasks and time.monotonic() - seen.began < patience:
+        due = len(workloads) if not run.rate else int((time.monotonic() - seen.began) * run.rate) + 1
+        _queue(executor, workloads[len(numbers) : due], numbers, seen)
+        beat(executor, seen)
+        executor.get_event_buffer()
+        _note_reported(executor, numbers, seen)
+        rest(load, seen, idle=executor.slots_occupied == 0)
+    return seen
+
+
+def turn(executor: Any, load: Load, seen: Drive, until: Callable[[], bool], patience: float) -> float:
+    """The same loop with nothing to queue, until something holds; the seconds that took."""
+    began = time.monotonic()
+    while not until() and time.monotonic() - began < patience:
+        beat(executor, seen)
+        executor.get_event_buffer()
+        rest(load, seen, idle=False)
+    return time.monotonic() - began
+
+
+def _queue(executor: Any, workloads: list[Any], numbers: dict[Any, int], seen: Drive) -> None:
+    before = time.perf_counter()
+    for workload in workloads:
+        executor.queue_workload(workload, session=None)
+    seen.queueing += time.perf_counter() - before
+    now = time.monotonic()
+    for workload in workloads:
+        numbers[workload.key] = len(numbers)
+        seen.queued[numbers[workload.key]] = now
+
+
+def beat(executor: Any, seen: Drive) -> None:
+    """One heartbeat, timed."""
+    wall, cpu = time.perf_counter(), time.thread_time()
+    executor.heartbeat()
+    seen.heartbeats.append((time.perf_counter() - wall, time.thread_time() - cpu))
+
+
+def _note_reported(executor: Any, numbers: dict[Any, int], seen: Drive) -> None:
+    if executor.slots_occupied == len(numbers) - len(seen.reported):
+        return
+    now = time.monotonic()
+    for key, number in numbers.items():
+        if number not in seen.reported and key not in executor.running and key not in executor.queued_tasks:
+            seen.reported[number] = now
+
+
+def rest(load: Load, seen: Drive, *, idle: bool) -> None:
+    """The other work of a loop: pure Python, then sleep."""
+    before = time.thread_time()
+    while time.thread_time() - before < load.cpu:
+        sum(range(500))
+    seen.burnt += time.thread_time() - before
+    if idle or load.sleep:
+        time.sleep(NOTHING_TO_DO if idle else load.sleep)
