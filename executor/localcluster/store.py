@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 import msgspec
 
@@ -122,7 +121,7 @@ class Collection:
         """Changes at and after an absolute position; raises 410 when some of them are forgotten."""
         if position < self.first:
             raise expired(f"too old resource version: {self.floor} (the watch fell behind)")
-        return list(islice(self.history, position - self.first, None))
+        return self.history[position - self.first :]
 
     def objects_at(self, version: int) -> dict[Key, Stored]:
         """The collection as it was at ``version``: the present with the changes since then undone."""

@@ -8,7 +8,6 @@ history, or asked for a version that is forgotten, gets an ERROR event with the 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -156,9 +155,10 @@ async def stream(store: Store, watch: WatchPlan) -> AsyncIterator[bytes]:
 
 async def _follow(store: Store, watch: WatchPlan, wake: asyncio.Event) -> AsyncIterator[bytes]:
     collection, position, version = watch.collection, watch.position, watch.version
-    end = time.monotonic() + watch.timeout
-    next_bookmark = time.monotonic() + BOOKMARK_SECONDS
-    while (now := time.monotonic()) < end:
+    clock = asyncio.get_running_loop().time
+    end = clock() + watch.timeout
+    next_bookmark = clock() + BOOKMARK_SECONDS if watch.bookmarks else end
+    while (now := clock()) < end:
         wake.clear()
         changes, version = collection.changes_from(position), store.version
         position += len(changes)
@@ -166,11 +166,11 @@ async def _follow(store: Store, watch: WatchPlan, wake: asyncio.Event) -> AsyncI
             lines = (translate(change, watch) for change in changes[start : start + _BATCH])
             if piece := b"".join(line for line in lines if line):
                 yield piece
-        if watch.bookmarks and now >= next_bookmark:
+        if now >= next_bookmark:
             next_bookmark = now + BOOKMARK_SECONDS
             if version >= watch.after:
                 yield bookmark(collection.resource, version)
-        await _wait(wake, min(end, next_bookmark) - time.monotonic())
+        await _wait(wake, min(end, next_bookmark) - clock())
     if watch.bookmarks and version >= watch.after:
         yield bookmark(collection.resource, version)
 

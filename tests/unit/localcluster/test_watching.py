@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from executor.localcluster.request_info import parse
 from executor.localcluster.resources import CONFIG_MAPS
 from executor.localcluster.store import Store
 from executor.localcluster.types import Json
 from executor.localcluster.watching import plan, stream
+from tests.virtual_time import VirtualTimeLoop
 
 _PATH = "/api/v1/namespaces/n/configmaps"
 
@@ -57,6 +61,27 @@ async def test_a_watch_ends_with_a_bookmark() -> None:
     [piece] = [piece async for piece in stream(store, replace(made, timeout=0.0))]
     [(kind, mark)] = events(piece)
     assert (kind, mark["metadata"]["resourceVersion"]) == ("BOOKMARK", str(store.version))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("bookmarks", ["false", "true"])
+def test_a_watch_on_which_nothing_happens_leaves_the_server_to_others(bookmarks: str) -> None:
+    """For minutes; then a change arrives when it is made."""
+    store = Store()
+
+    async def follow() -> list[tuple[float, str]]:
+        loop, seen = asyncio.get_running_loop(), []
+        began = loop.time()
+        loop.call_later(250, store.create, CONFIG_MAPS, config_map("late"))
+        query = {"resourceVersion": str(store.version), "timeoutSeconds": "300", "allowWatchBookmarks": bookmarks}
+        async for piece in started(store, **query):
+            seen += [(round(loop.time() - began), kind) for kind, _ in events(piece)]
+        return seen
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        seen = runner.run(follow())
+    marks = [(at, "BOOKMARK") for at in (60, 120, 180, 240, 300) if bookmarks == "true"]
+    assert seen == sorted([*marks, (250, "ADDED")])
 
 
 async def test_a_bookmark_never_promises_more_than_was_sent() -> None:
