@@ -4,7 +4,7 @@
 
 Environment: BENCH_KUBECONFIG adds the same runs on that API server (in a namespace `bench`, which is deleted
 afterwards), BENCH_SERVER_PIDS (comma-separated) the CPU of its processes where they are on this machine.
-The exit code is 1 if a task was lost.
+The exit code is 1 if a task was lost or a run failed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -30,16 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    records = [
+    found = [
         record
         for session in plan.sessions(real=servers.REAL in os.environ)
         for record in perform(plan.sized(session, given.size), given.only, given.out)
     ]
-    records = [*_kept(given.out), *records] if given.add else records
+    records = [*(_kept(given.out) if given.add else ()), *filter(None, found)]
     report.write(records, given.out)
     print((given.out / "bench.md").read_text())
     print(f"{len(records)} runs in {time.monotonic() - began:.0f} s; figures and plots are in {given.out}")
-    return 1 if any(record.lost for record in records) else 0
+    return 1 if None in found or any(record.lost for record in records) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,15 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def perform(session: plan.Session, only: str, out: Path) -> list[Record]:
-    """The runs of one session, one after the other, each in a process of its own."""
+def perform(session: plan.Session, only: str, out: Path) -> list[Record | None]:
+    """The runs of one session, one after the other, each in a process of its own; None for one that failed."""
     runs = [run for run in session.runs if re.search(only, run.name)]
     if not runs:
         return []
     with session.open() as server:
         tag = server.place().tag if session.shared else ""
-        found = [_perform(run, server.place(tag), out) for run in runs]
-    return [record for record in found if record is not None]
+        return [_perform(run, server.place(tag), out) for run in runs]
 
 
 def _perform(run: Run, place: Place, out: Path) -> Record | None:
@@ -73,18 +73,28 @@ def _perform(run: Run, place: Place, out: Path) -> Record | None:
     home = out.resolve() / "airflow"
     with (out / "run.log").open("a") as log:
         print(f"---- {run.name}", file=log, flush=True)
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=log, env=kept | {"AIRFLOW_HOME": str(home)}, timeout=RUN_SECONDS
-        )
-    if done.returncode:
+        output = _output(command, kept | {"AIRFLOW_HOME": str(home)}, log)
+    if not output:
         print(f"{run.name}: failed, see {out / 'run.log'}", flush=True)
         return None
-    record = msgspec.json.decode(done.stdout.splitlines()[-1], type=Record)
+    record = msgspec.json.decode(output.splitlines()[-1], type=Record)
     print(
         f"{run.name}: {record.tasks_per_second:.1f}/s, longest heartbeat {record.longest_heartbeat_ms:.1f} ms",
         flush=True,
     )
     return record
+
+
+def _output(command: Sequence[str], environment: dict[str, str], log: IO[str]) -> bytes:
+    """What it printed; nothing if it failed or took too long."""
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=log, env=environment, timeout=RUN_SECONDS, check=True
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        print(str(error)[-200:], file=log, flush=True)
+        return b""
+    return done.stdout
 
 
 def _kept(out: Path) -> list[Record]:
