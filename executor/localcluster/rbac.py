@@ -53,7 +53,7 @@ class Rbac:
                 yield from self._bound(binding, namespace, user, errors)
 
     def _bound(self, binding: Json, namespace: str, user: User, errors: list[str]) -> Iterator[Json]:
-        if not any(_is_subject(subject, user) for subject in binding.get("subjects") or ()):
+        if not any(_is_subject(subject, user, namespace) for subject in binding.get("subjects") or ()):
             return
         reference = binding["roleRef"]
         of_cluster = reference["kind"] == "ClusterRole"
@@ -93,10 +93,11 @@ class Rbac:
         return obj
 
 
-def _is_subject(subject: Json, user: User) -> bool:
+def _is_subject(subject: Json, user: User, namespace: str) -> bool:
+    """`namespace`: the binding's own, which is meant where a service account is named without one."""
     kind, name = subject.get("kind"), subject.get("name", "")
     if kind == "ServiceAccount":
-        return user.name == service_account_name(subject.get("namespace", ""), name)
+        return user.name == service_account_name(subject.get("namespace") or namespace, name)
     return bool(name == user.name) if kind == "User" else kind == "Group" and name in user.groups
 
 

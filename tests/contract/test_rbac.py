@@ -118,6 +118,17 @@ async def test_a_role_allows_what_it_says_and_no_more(api: Api, account: Api) ->
     assert (await account.get("/api/v1/namespaces/default/configmaps")).code == 403
 
 
+async def test_a_service_account_without_a_namespace_is_of_the_bindings_own(api: Api, account: Api) -> None:
+    place = f"{RBAC}/namespaces/{api.namespace}"
+    role = {"metadata": {"name": "r"}, "rules": [rule("list", "configmaps")]}
+    reference = {"apiGroup": GROUP, "kind": "Role", "name": "r"}
+    subjects = [{"kind": "ServiceAccount", "name": "default"}]
+    binding = {"metadata": {"name": "r"}, "roleRef": reference, "subjects": subjects}
+    assert (await api.call("POST", f"{place}/roles", role)).code == 201
+    assert (await api.call("POST", f"{place}/rolebindings", binding)).code == 201
+    await allowed(account, "GET", api.path("configmaps"))
+
+
 async def test_applying_what_there_is_not_needs_the_right_to_create(api: Api, account: Api) -> None:
     await grant(api, rule("get list patch", "configmaps"))
     await allowed(account, "GET", api.path("configmaps"))
