@@ -98,17 +98,22 @@ _SHOW_ONE_FILE = frozenset(
 )
 
 
+def remote_store() -> Any:
+    """Airflow's remote log store; None where there is none, or none could be made of the configuration."""
+    try:
+        return get_remote_task_log()
+    except Exception:
+        log.exception("[logging] cannot be used; what the executor says is not brought to the remote log store")
+        return None
+
+
 def remote_upload(base_log_folder: str) -> Callable[[str], None] | None:
     """Brings a file, by its path in the base log folder, to where `[logging] remote_logging` keeps the task logs.
 
     Blocking; raises whatever the store's client does. None where there is no such store, or where its reader would not
     show the file: S3, GCS and WASB list all that begins with the name of the task's log.
     """
-    try:
-        store: Any = get_remote_task_log()
-    except Exception:
-        log.exception("[logging] cannot be used; what the executor says is not brought to the remote log store")
-        return None
+    store = remote_store()
     if store is None or type(store).__name__ in _SHOW_ONE_FILE:
         return None
     deletes = bool(getattr(store, "delete_local_copy", False))

@@ -1,4 +1,4 @@
-"""What the four commands do. Each takes the parsed arguments; what is wrong ends as one sentence and exit code 1."""
+"""What the commands do. Each takes the parsed arguments; what is wrong ends as one sentence and exit code 1."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from executor.cli.pods import Planned, Planner
 from executor.cli.server_check import refusals
 from executor.cli.set_values import set_values
 from executor.cli.validation import validate as validate_all
+from executor.control.ports import RowsDown
 from executor.errors import ApiError
 from executor.manifest import ManifestError
 from executor.manifest.template_check import rendered_text
@@ -28,7 +29,7 @@ from executor.options import SettingsError
 if TYPE_CHECKING:
     from argparse import Namespace
 
-_EXPECTED = (ManifestError, SettingsError, ApiError, tasks.NoSuchTaskError)
+_EXPECTED = (ManifestError, SettingsError, ApiError, RowsDown, tasks.NoSuchTaskError)
 
 
 def _command(run: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
@@ -103,4 +104,22 @@ def validate(args: Namespace) -> None:
         planner.close()
     output.print_findings(found, len(parsed.tasks))
     if any(one.fault for one in found):
+        raise SystemExit(1)
+
+
+@_command
+def doctor(args: Namespace) -> None:
+    """Check what the executor needs; exit with 1 if something failed."""
+    from executor.cli.doctor import command
+
+    if not command.run(args):
+        raise SystemExit(1)
+
+
+@_command
+def cleanup(args: Namespace) -> None:
+    """Delete what nobody needs any more; exit with 1 if something could not be deleted."""
+    from executor.cli import cleanup_command  # it needs the database, which no other command does
+
+    if not cleanup_command.run(args):
         raise SystemExit(1)

@@ -32,6 +32,17 @@ ARG_DAG_FOLDERS = _arg(
     "dag_folders", metavar="DAG_FOLDER", nargs="*", help="Folders or files; without any all configured DAG bundles."
 )
 ARG_SERVER = _arg("--server", action="store_true", help="Let the API server judge each pod too (dry run).")
+ARG_TABLE = _arg("--output", "-o", choices=("table", "json"), default="table", help="Format (table).")
+ARG_DRY_RUN = _arg("--dry-run", action="store_true", help="Only list what would be deleted.")
+ARG_NAMESPACES = _arg(
+    "--namespace", action="append", default=None, help="Only in this one (may be repeated); else in all that are used."
+)
+ARG_MIN_PENDING = _arg(
+    "--min-pending-minutes", type=int, default=0, metavar="N", help="Leave alone what is pending for less than this."
+)
+ARG_MIN_COMPLETED = _arg(
+    "--min-completed-minutes", type=int, default=0, metavar="N", help="Leave alone what ended less than this ago."
+)
 
 _TEMPLATE_ARGS = (ARG_FILE, ARG_VALUES, ARG_SET, ARG_HELPERS, ARG_HELM_NUMBERS)
 
@@ -41,8 +52,8 @@ def get_commands() -> list[GroupCommand]:
     return [
         GroupCommand(
             name="kubernetes-executor",
-            help="See and check the pods of tasks, without running them",
-            subcommands=(_render(), _explain(), _template(), _validate()),
+            help="See, check and tidy up the pods of tasks",
+            subcommands=(_render(), _explain(), _template(), _validate(), _doctor(), _cleanup()),
         )
     ]
 
@@ -97,4 +108,37 @@ def _validate() -> ActionCommand:
         epilog="Example: airflow kubernetes-executor validate dags/",
         func=_command("validate"),
         args=(ARG_DAG_FOLDERS, ARG_SERVER, ARG_TEAM, ARG_VERBOSE),
+    )
+
+
+def _doctor() -> ActionCommand:
+    return ActionCommand(
+        name="doctor",
+        help="Check all that this executor needs of Kubernetes and of Airflow's configuration",
+        description="Check all that this executor needs of Kubernetes and of Airflow's configuration, with the "
+        "scheduler's own configuration and credentials. Changes nothing; exit code 1 if a check failed.",
+        epilog="Example: kubectl exec deploy/airflow-scheduler -- airflow kubernetes-executor doctor",
+        func=_command("doctor"),
+        args=(ARG_TABLE, ARG_TEAM, ARG_VERBOSE),
+    )
+
+
+def _cleanup() -> ActionCommand:
+    return ActionCommand(
+        name="cleanup",
+        help="Delete the pods and Secrets that nobody needs any more, as the executor does by itself",
+        description="Delete the pods and Secrets that no task of this deployment needs any more. The executor does "
+        "that by itself; this is for when no scheduler runs. What is not this deployment's is never touched, nor is "
+        "what a task still waits for, however long. Exit code 1 if something could not be deleted.",
+        epilog="Example: airflow kubernetes-executor cleanup --dry-run",
+        func=_command("cleanup"),
+        args=(
+            ARG_DRY_RUN,
+            ARG_NAMESPACES,
+            ARG_MIN_PENDING,
+            ARG_MIN_COMPLETED,
+            ARG_TABLE,
+            ARG_TEAM,
+            ARG_VERBOSE,
+        ),
     )

@@ -33,14 +33,22 @@ async def refusals(settings: KubeSettings, planned: Sequence[Planned]) -> list[s
 
 
 async def _refusal(transport: Transport, planned: Planned) -> str | None:
-    manifest: Mapping[str, Any] = planned.manifest
-    request = create_pod(str(manifest["metadata"]["namespace"]), manifest)
-    request = replace(request, query={**request.query, "dryRun": "All"})
     try:
-        await transport.send(request)
+        await dry_run(transport, planned)
     except ApiError as error:
         if error.status == 0:
             raise
-        said = explain_strict_error(error.message, planned.built)
-        return f"the API server refuses it: {said}"
+        return judgement(error, planned)
     return None
+
+
+async def dry_run(transport: Transport, planned: Planned) -> None:
+    """Post a pod without making one. Raises what the API server says to it as ApiError."""
+    manifest: Mapping[str, Any] = planned.manifest
+    request = create_pod(str(manifest["metadata"]["namespace"]), manifest)
+    await transport.send(replace(request, query={**request.query, "dryRun": "All"}))
+
+
+def judgement(error: ApiError, planned: Planned) -> str:
+    """A refusal in words for whoever wrote the pod."""
+    return f"the API server refuses it: {explain_strict_error(error.message, planned.built)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from executor.model import Kind, Launch
 
 EXAMPLE_ID: Final = "00000000-0000-4000-8000-000000000000"
 EXAMPLE_RUN: Final = "example_run"
+EXAMPLE: Final = "example"
 _WORKLOAD: Final = b"{}"  # the real one has nothing to do with the pod's form
 
 
@@ -93,18 +94,28 @@ def last_line(text: str) -> str:
 
 def launch_of(task: Any, map_index: int = -1) -> Launch:
     """Return the launch of a task of a DAG's file, in a run that does not exist."""
+    return replace(
+        example_launch(task.queue),
+        dag_id=task.dag_id,
+        task_id=task.task_id,
+        map_index=map_index,
+        executor_config=task.executor_config or {},
+    )
+
+
+def example_launch(queue: str | None) -> Launch:
+    """Return the launch of a task that does not exist, without a configuration of its own."""
     return Launch(
         id=EXAMPLE_ID,
         kind=Kind.TASK,
         key=None,
         ti_id=EXAMPLE_ID,
-        dag_id=task.dag_id,
-        task_id=task.task_id,
+        dag_id=EXAMPLE,
+        task_id=EXAMPLE,
         run_id=EXAMPLE_RUN,
         try_number=1,
-        map_index=map_index,
-        queue=task.queue,
-        executor_config=task.executor_config or {},
+        map_index=-1,
+        queue=queue,
         workload=_WORKLOAD,
     )
 

@@ -1,7 +1,8 @@
 """Takes over what a dead scheduler left: rows that Airflow hands to `try_adopt_task_instances`, and callback pods.
 
 An adopted launch is tracked at once (it occupies a slot) and settled after the first complete list of pods: pod found,
-follow it; no pod and RUNNING, the pod was lost; no pod and QUEUED, launch again with a workload made anew.
+follow it; no pod and RUNNING, the pod was lost; no pod and QUEUED, launch again with a workload made anew. A pod that
+has not started is followed only once the Secret it mounts was seen, whenever it turns up.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
 from executor.control.judge import Judge
 from executor.control.ports import Airflow, IntakeError, RowsDown
 from executor.control.quiet import Quiet
-from executor.control.reconciler import launch_of
+from executor.control.strays import launch_of
 from executor.control.switchover import Switchover
 from executor.control.tracker import Tracked, Tracker
 from executor.control.workload_secrets import WorkloadSecrets
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 REBUILD_AT_ONCE = 20
 ROWS_DOWN_DELAY = 2.0
+LOOK_AGAIN_SECONDS = 10.0
 
 
 class Adopter:
@@ -103,14 +106,26 @@ class Adopter:
         """Until cancelled."""
         await self._listed.wait()
         while True:
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
             while self._unknown:
                 await self._settle([self._unknown.pop(k) for k in list(islice(self._unknown, REBUILD_AT_ONCE))])
+            await self._look_again()
+
+    async def _look_again(self) -> None:
+        """Pods that turned up after their launch was settled: what a killed scheduler has sent may arrive late."""
+        late = [tracked for tracked in self._tracker if tracked.adopted is not None and _unchecked(tracked)]
+        if late and await self._found_workloads(late):
+            for tracked in late:
+                self._judge.mark(tracked.launch.id)
 
     async def _settle(self, some: list[Adopted]) -> None:
         await self._recall(some)
-        if not await self._found_workloads(some):
+        known = (self._tracker.get(one.launch_id or "") for one in some)
+        if not await self._found_workloads([tracked for tracked in known if tracked is not None]):
+            self._unknown = {one.launch_id: one for one in some if one.launch_id} | self._unknown
             return
         lost: list[Adopted] = []
         for one in some:
@@ -129,19 +144,19 @@ class Adopter:
         if lost:
             await self._relaunch(lost)
 
-    async def _found_workloads(self, some: list[Adopted]) -> bool:
+    async def _found_workloads(self, some: Sequence[Tracked]) -> bool:
         """Pods that wait for a Secret which their scheduler did not live to make; False: asked again later."""
-        known = (self._tracker.get(one.launch_id or "") for one in some)
-        waiting = [(t, t.seen) for t in known if t is not None and t.seen is not None and not base_started(t.seen)]
+        waiting = [(t, t.seen) for t in some if t.seen is not None and _unchecked(t)]
         try:
             missing = await self._secrets.missing([pod for _, pod in waiting])
         except Transient as error:
             log.info("Workload Secrets cannot be listed, adoption waits: %s", error)
             await asyncio.sleep(ROWS_DOWN_DELAY)
-            self._unknown = {one.launch_id: one for one in some if one.launch_id} | self._unknown
             return False
         for tracked, pod in waiting:
-            tracked.workload_lost = pod.metadata.uid in missing
+            tracked.checked = pod.metadata.uid
+            if tracked.pod is not None and tracked.pod.uid == pod.metadata.uid:
+                tracked.workload_lost = pod.metadata.uid in missing
         return True
 
     async def _recall(self, some: list[Adopted]) -> None:
@@ -216,6 +231,12 @@ class Adopter:
                 self._tracker.add(tracked)
                 self._tracker.see(pod)
                 self._judge.mark(tracked.launch.id)
+
+
+def _unchecked(tracked: Tracked) -> bool:
+    """Its pod has not started, and nobody has asked whether the Secret that it mounts is there."""
+    pod = tracked.seen if tracked.present else None
+    return pod is not None and not base_started(pod) and pod.metadata.uid != tracked.checked
 
 
 def _launch(one: Adopted, log_path: str | None) -> Launch:

@@ -14,7 +14,7 @@ from executor.identity import ATTEMPT_ANNOTATION, KIND_LABEL, LAUNCH_LABEL, TI_L
 from executor.kube.port import PodEvent, PodRef
 from executor.model import Adopted, Event, Kind, Launch
 from executor.observe.decide import Facts, Progress
-from executor.observe.diagnosis import PodClass, base_end
+from executor.observe.diagnosis import PodClass, base_end, base_started
 from executor.observe.pod_view import PodView, shared
 
 PodKey = tuple[str, str]  # namespace, name
@@ -41,6 +41,11 @@ def is_alive(pod: PodView) -> bool:
     return base_end(pod) is None and pod.status.phase not in ("Succeeded", "Failed")
 
 
+def is_running(pod: PodView) -> bool:
+    """Its worker is at work."""
+    return is_alive(pod) and base_started(pod)
+
+
 @dataclass(slots=True)
 class Tracked:
     """One launch in flight. Times are monotonic seconds of the loop."""
@@ -51,6 +56,7 @@ class Tracked:
     relaunches: int = 0
     refusal: str = ""
     adopted: Adopted | None = None  # taken over, its workload is not known
+    checked: str = ""  # uid of the pod whose Secret was asked for
     unanswered: int = 0  # the attempt whose create may have been carried out, nobody knows
     found: PodView | None = None  # what the watch showed of the present attempt before its create was answered
     pod: PodRef | None = None
@@ -171,6 +177,11 @@ class Tracker:
         elif tracked.found is not None and tracked.found.metadata.uid == tracked.pod.uid:
             self._attach(tracked.found, present=False)
         tracked.found = None
+
+    def unasked(self, tracked: Tracked) -> PodView | None:
+        """The pod whose create was not answered, as it is now, if the watch has shown it."""
+        pod = self.pods.get(pod_key(tracked.found)) if tracked.found is not None else None
+        return pod if pod is not None and pod.metadata.labels.get(LAUNCH_LABEL) == tracked.launch.id else None
 
     def pods_of(self, ti_id: str) -> list[PodView]:
         return [self.pods[key] for key in self._pods_of_ti.get(ti_id, ())]

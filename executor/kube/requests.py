@@ -16,7 +16,7 @@ from executor.kube.port import PodRef
 FIELD_MANAGER = "airflow-pod-executor"
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
 
@@ -132,7 +132,7 @@ def list_secrets(namespace: str | None, selector: str, limit: int, continue_: st
     query: dict[str, str | int] = {"labelSelector": selector, "limit": limit}
     if continue_:
         query["continue"] = continue_
-    return Request("list", "secrets", "GET", core_path(namespace, "secrets"), query, accept=_METADATA_LIST)
+    return Request("list", "secrets", "GET", core_path(namespace, "secrets"), query, accept=METADATA_LIST)
 
 
 def review_access(verb: str, resource: str, namespace: str | None) -> Request:

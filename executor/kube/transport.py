@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ import aiohttp
 
 from executor import __version__
 from executor.errors import ApiError, BadRequest, Unreachable
-from executor.kube import classify, credentials
+from executor.kube import classify, credentials, session
 from executor.kube.requests import Request
 from executor.kube.settings import KubeSettings
 
@@ -57,12 +57,18 @@ class Transport:
         """Close every connection; open streams break."""
         for api_client in (self._retired, self._api_client):
             if api_client is not None:
-                await api_client.close()
+                await session.close(api_client)
 
     async def send(self, request: Request) -> bytes:
         """The body of a 2xx answer. Raises ApiError."""
         async with self.stream(request, self._timeout) as chunks:
             return b"".join([chunk async for chunk in chunks])
+
+    async def headers(self, request: Request) -> Mapping[str, str]:
+        """The headers of a 2xx answer; its body is not read. Raises ApiError."""
+        response = await self._answer(request, self._timeout)
+        response.close()
+        return response.headers
 
     @asynccontextmanager
     async def stream(
@@ -179,7 +185,7 @@ class Transport:
             await fresh.close()
             return
         if self._retired is not None:
-            await self._retired.close()
+            await session.close(self._retired)
         self._retired, self._api_client = self._api_client, fresh
 
     def _pass_on(self, warnings: list[str]) -> None:

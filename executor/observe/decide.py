@@ -59,7 +59,7 @@ def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy)
     if not policy.check_ownership or owns_row(facts.launch, row, policy.job_id):
         return None
     delete = not another_job_owns(facts.launch, row, policy.job_id)
-    patient = _is_wrapping_up(facts.launch, found, row)
+    patient = is_wrapping_up(facts.launch, found, row)
     return Settle(_superseded_sentence(row), delete, clean=_left_nothing(found), patient=patient)
 
 
@@ -74,7 +74,7 @@ def _reported_its_disruption(facts: Facts, found: Diagnosis, row: Row | None) ->
     return ended and row is not None and (row.state, row.try_number, row.external_executor_id) == mine
 
 
-def _is_wrapping_up(launch: Launch, found: Diagnosis, row: Row | None) -> bool:
+def is_wrapping_up(launch: Launch, found: Diagnosis, row: Row | None) -> bool:
     """The worker runs and its row has a state of the same try: it has just reported, and closes files and logs.
 
     To be deleted now would reach the task's `on_kill` (Airflow `sdk/execution_time/task_runner.py`), which for a task
@@ -260,4 +260,5 @@ __all__ = [
     "Settle",
     "Switch",
     "decide",
+    "is_wrapping_up",
 ]
