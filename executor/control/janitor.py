@@ -113,7 +113,10 @@ class Janitor:
             waiting.set_result(None)
 
     async def drain(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way. Pods that are about to end by themselves are left to the next scheduler."""
+        for waiting in self._patient.values():
+            if not waiting.done():
+                waiting.set_result(None)
         await self._jobs.drain()
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from executor.control.outbox import Outbox
 from executor.control.pod_events import PodEvents
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.quiet import Quiet
-from executor.control.tracker import Tracked, Tracker
+from executor.control.tracker import Tracked, Tracker, is_running
 from executor.control.work_queue import backoff
 from executor.metrics import Metrics
 from executor.model import Event, Outcome, Settled
@@ -69,13 +69,10 @@ class Judge:
         self._tracker, self._rows, self._outbox = tracker, rows, outbox
         self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
         self._relaunch, self._dequeue, self._pod_events = relaunch, dequeue, pod_events
-        self._metrics, self._ledger = metrics, ledger
-        self._marked: dict[str, None] = {}
-        self._to_read: dict[str, None] = {}
+        self._metrics, self._ledger, self._quiet = metrics, ledger, Quiet()
+        self._marked, self._to_read = dict[str, None](), dict[str, None]()
         self._timers: dict[tuple[Callable[[str], None], str], asyncio.TimerHandle] = {}
-        self._quiet = Quiet()
-        self._wake = asyncio.Event()
-        self._wake_reader = asyncio.Event()
+        self._wake, self._wake_reader = asyncio.Event(), asyncio.Event()
 
     def mark(self, launch_id: str) -> None:
         """Something about this launch changed."""
@@ -119,8 +116,9 @@ class Judge:
         """Until cancelled: read the rows that decisions wait for, many at a time."""
         while True:
             await self._wake_reader.wait()
-            wanted = [t for t in map(self._tracker.get, list(islice(self._to_read, ROWS_PER_READ))) if t is not None]
-            for launch_id in list(islice(self._to_read, ROWS_PER_READ)):
+            ids = list(islice(self._to_read, ROWS_PER_READ))
+            wanted = [t for t in map(self._tracker.get, ids) if t is not None]
+            for launch_id in ids:
                 del self._to_read[launch_id]
             if not self._to_read:
                 self._wake_reader.clear()
@@ -232,10 +230,12 @@ class Judge:
     def _clear_away(self, tracked: Tracked, why: Settle) -> None:
         clean = why.clean and (tracked.handed is None or tracked.handed.outcome is not Outcome.FAILED)
         if tracked.seen is not None:
-            gone = not tracked.present
-            self._janitor.retire(tracked.launch, tracked.seen, gone=gone, clean=clean, patient=why.patient)
+            pod, gone = tracked.seen, not tracked.present
+            self._janitor.retire(tracked.launch, pod, clean=clean, patient=why.patient, gone=gone)
         elif tracked.pod is not None:
             self._janitor.remove(tracked.pod)
+        elif (unasked := self._tracker.unasked(tracked)) is not None:
+            self._janitor.retire(tracked.launch, unasked, clean=clean, patient=is_running(unasked))
 
     def _switch(self, tracked: Tracked) -> None:
         sibling, turned_away = self._tracker.sibling(tracked), tracked.seen

@@ -72,6 +72,7 @@ class Poster:
         self._on_posted, self._wake = on_posted, wake
         self._slots = asyncio.Semaphore(policy.concurrency)
         self._jobs = Jobs("a batch of launches")
+        self._waits = Jobs("a Secret whose pod may still turn up")
         self._quiet = Quiet()
         self.under_way = 0  # launches of batches that are not answered yet
         self.posted = 0
@@ -90,6 +91,7 @@ class Poster:
     async def close(self) -> None:
         """Give up what is still under way."""
         await self._jobs.cancel()
+        await self._waits.cancel()
 
     async def _post_batch(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
         """The Secret and its pods go out together; then the pods are made its owners."""
@@ -103,7 +105,7 @@ class Poster:
         elif delivery:
             unclear = any(draft.ambiguous for draft in drafts)
             if not await self._secrets.close_batch(namespace, secret, created, unclear=unclear):
-                await self._until_nobody_needs(namespace, secret, drafts)
+                self._waits.start(self._until_nobody_needs(namespace, secret, drafts))
 
     def _deliver(self, namespace: str, secret: str, drafts: list[Draft]) -> asyncio.Task[str | None] | None:
         if not self._policy.use_secrets:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from executor.errors import Forbidden, Gone, NotFound
+from executor.errors import Gone, NotFound
 from executor.kube import classify, decode, requests
 from executor.kube.log_tail import LogTail
 from executor.kube.port import Listed, PodEvent, PodRef, SecretRef, WatchEvent
@@ -107,10 +107,7 @@ class KubeApi:
                 yield chunk
 
     async def list_pod_events(self, pod: PodRef) -> Sequence[PodEvent]:
-        try:
-            return await self._ask(requests.list_pod_events(pod), decode.pod_events)
-        except Forbidden:
-            return ()
+        return await self._ask(requests.list_pod_events(pod), decode.pod_events)
 
     async def create_secret(
         self, namespace: str, name: str, *, labels: Mapping[str, str], data: Mapping[str, bytes]

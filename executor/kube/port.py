@@ -114,7 +114,7 @@ class KubePort(Protocol):
         """
 
     async def list_pod_events(self, pod: PodRef) -> Sequence[PodEvent]:
-        """Events about this pod, oldest first. Empty where events are forbidden."""
+        """Events about this pod, oldest first."""
 
     async def create_secret(
         self, namespace: str, name: str, *, labels: Mapping[str, str], data: Mapping[str, bytes]

@@ -1,4 +1,5 @@
-"""The HTTP session of the official client, with what it does not set by itself: keepalive times and proxy variables.
+"""The HTTP session of the official client, with what it does not set by itself: keepalive times and proxy variables,
+and an end that leaves nothing open.
 
 The official client reads proxy variables (and ~/.netrc, whose entries would replace our credentials) for every single
 request; here the variables are read once and .netrc never.
@@ -6,11 +7,14 @@ request; here the variables are read once and .netrc never.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import urllib.request
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import AddrInfoType
@@ -18,6 +22,16 @@ from aiohttp import AddrInfoType
 from executor.kube.settings import KubeSettings
 
 _READ_BUFFER = 2**21  # as the official client: a large object comes in one piece
+_END_SECONDS = 1.0
+_LOOK_SECONDS = 0.005
+
+
+class Connector(aiohttp.TCPConnector):
+    """One that knows its sockets."""
+
+    def __init__(self, sockets: Sockets, **options: Any) -> None:
+        super().__init__(socket_factory=sockets, **options)
+        self.sockets = sockets
 
 
 def use_own_session(api_client: Any, settings: KubeSettings) -> aiohttp.ClientSession:
@@ -32,13 +46,21 @@ def use_own_session(api_client: Any, settings: KubeSettings) -> aiohttp.ClientSe
     return old
 
 
-def connector(configuration: Any, settings: KubeSettings) -> aiohttp.TCPConnector:
+def connector(configuration: Any, settings: KubeSettings) -> Connector:
     """Pool, TLS and keepalive for this configuration."""
-    return aiohttp.TCPConnector(
-        limit=settings.connection_pool_size,
-        ssl=tls_context(configuration),
-        socket_factory=KeepaliveSockets(settings) if settings.enable_tcp_keepalive else None,
-    )
+    return Connector(Sockets(settings), limit=settings.connection_pool_size, ssl=tls_context(configuration))
+
+
+async def close(api_client: Any) -> None:
+    """Close a kubernetes.aio ApiClient and every connection of a session of ours; open streams break.
+
+    A connection that was closed in the middle of a stream waits for the peer's TLS farewell, which aiohttp
+    (`BaseConnector._release`) does not wait for: if the loop ends first, nobody closes the socket.
+    """
+    ours = getattr(getattr(api_client.rest_client, "pool_manager", None), "connector", None)
+    await api_client.close()
+    if isinstance(ours, Connector):
+        await ours.sockets.end()
 
 
 def tls_context(configuration: Any) -> ssl.SSLContext:
@@ -62,10 +84,15 @@ def proxy_for(host: str) -> str | None:
     return urllib.request.getproxies().get(parts.scheme)
 
 
-class KeepaliveSockets:
-    """Makes sockets that notice a dead peer (tcp(7)); options a platform lacks are left out."""
+class Sockets:
+    """Makes sockets that notice a dead peer (tcp(7)), unless that is switched off, and knows which are open.
+
+    Options that a platform lacks are left out.
+    """
 
     def __init__(self, settings: KubeSettings) -> None:
+        self._keepalive = settings.enable_tcp_keepalive
+        self._made: WeakSet[socket.socket] = WeakSet()
         wanted = {
             "TCP_KEEPIDLE": settings.tcp_keep_idle,
             "TCP_KEEPINTVL": settings.tcp_keep_intvl,
@@ -76,7 +103,22 @@ class KeepaliveSockets:
     def __call__(self, address: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, _ = address
         made = socket.socket(family, kind, protocol)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in self._options:
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._made.add(made)
+        if self._keepalive:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in self._options:
+                made.setsockopt(socket.IPPROTO_TCP, option, value)
         return made
+
+    async def end(self) -> None:
+        """Cut what is open, and wait until the loop has let go of it."""
+        for one in self._open():
+            with suppress(OSError):  # not connected yet, or not any more
+                one.shutdown(socket.SHUT_RDWR)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                while self._open():  # noqa: ASYNC110 - asyncio tells nobody that a transport is closed
+                    await asyncio.sleep(_LOOK_SECONDS)
+
+    def _open(self) -> list[socket.socket]:
+        return [one for one in self._made if one.fileno() >= 0]

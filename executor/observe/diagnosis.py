@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from executor.observe.pod_view import Condition, ContainerStatus, PodView, Terminated
-from executor.observe.wording import disrupted, hint, how, in_short, out_of_memory, said, where
+from executor.observe.wording import LOST, disrupted, hint, how, in_short, out_of_memory, said, where
 
 BASE = "base"
 DISRUPTION_REASONS = frozenset(
@@ -91,7 +91,8 @@ def diagnose(pod: PodView | None, *, present: bool, deleted_by_us: bool) -> Diag
 def disruption_of(pod: PodView, *, deleted_by_us: bool) -> str:
     """What somebody else did to the pod (eviction, preemption, drain, deletion) as a phrase, '' if nothing.
 
-    What comes after the end of `base` disrupts nothing: a finished pod may be deleted by whoever tidies up.
+    What comes after the end of `base` disrupts nothing: a finished pod may be deleted by whoever tidies up. A node
+    that restarts, or whose runtime loses a container, says nothing but that it cannot find it.
     """
     condition, reason = _condition(pod, "DisruptionTarget"), pod.status.reason
     specific = reason if reason in DISRUPTION_REASONS else ""
@@ -101,7 +102,14 @@ def disruption_of(pod: PodView, *, deleted_by_us: bool) -> str:
         return disrupted(reason, pod.status.message)
     if pod.metadata.deletion_timestamp is not None and not deleted_by_us and _before_end(pod, _deletion_asked(pod)):
         return "was deleted by somebody else"
-    return ""
+    return _lost(pod)
+
+
+def _lost(pod: PodView) -> str:
+    """The node could not find `base`, and nobody wanted its end; so ends also what was stopped before it started."""
+    end = base_end(pod)
+    wanted = pod.metadata.deletion_timestamp is not None or pod.status.reason == DEADLINE
+    return disrupted(end.reason, end.message) if end is not None and end.reason == LOST and not wanted else ""
 
 
 def _deletion_asked(pod: PodView) -> datetime | None:
@@ -160,6 +168,8 @@ def _condition(pod: PodView, kind: str) -> Condition | None:
 
 def _ended(pod: PodView, end: Terminated, disruption: str) -> Diagnosis:
     """How `base` ended says more than the pod's phase. disruption: what came before that."""
+    if disruption and disruption == _lost(pod):
+        return Diagnosis(PodClass.ERROR, f"{where(pod)} {disruption}.", end.reason, True)
     found = _end_of_base(pod, end, disruption)
     subject = f"{where(pod)} {disruption}. Then container base" if disruption else f"{where(pod)}: container base"
     return replace(found, sentence=f"{subject} {found.sentence}", disrupted=bool(disruption))
@@ -184,6 +194,8 @@ def _end_of_base(pod: PodView, end: Terminated, disruption: str) -> Diagnosis:
 def _deadline_passed(pod: PodView, end: Terminated) -> bool:
     """The kubelet stopped `base`. It may also have ended before, and the deadline met the pod's leftovers."""
     limit, start = pod.spec.active_deadline_seconds, pod.status.start_time
+    if end.reason == LOST:
+        return pod.status.reason == DEADLINE
     if pod.status.reason != DEADLINE or not limit or start is None or end.finished_at is None:
         return False
     return end.finished_at >= start + timedelta(seconds=limit) - CLOCK_SKEW

@@ -15,6 +15,10 @@ from executor.observe.last_words import last_words
 from executor.observe.pod_view import PodView, Terminated
 
 SIGNAL_BASE: Final = 128
+# The kubelet's word for a container that was not there any more when it looked: after a reboot, or when its runtime
+# has lost it. The exit code 137 beside it is made up (TerminatePod in pkg/kubelet/status/status_manager.go and
+# convertToAPIContainerStatuses in pkg/kubelet/kubelet_pods.go).
+LOST: Final = "ContainerStatusUnknown"
 _CRASHES: Final = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"})
 _PREEMPTED: Final = "was preempted: a more important pod needed its room"
 _SHUT_DOWN: Final = "was ended by its node, which shuts down"
@@ -31,6 +35,7 @@ _DISRUPTIONS: Final = {
     "Preempted": _PREEMPTED,
     "Preempting": _PREEMPTED,
     "NodeLost": "was lost with its node",
+    LOST: "lost its container, as happens when a node restarts",
     "NodeShutdown": _SHUT_DOWN,
     "Shutdown": _SHUT_DOWN,
     "Terminated": _SHUT_DOWN,
@@ -73,6 +78,8 @@ def disrupted(reason: str, message: str, specific: str = "") -> str:
 
 def how(end: Terminated) -> str:
     """How a container ended, as a phrase."""
+    if end.reason == LOST:
+        return f"was not found any more ({LOST})"
     killer, reason = killed_by(end), "" if end.reason == "Error" else end.reason
     if killer:
         return f"was killed by {killer}{lifetime(end)} ({reason and f'{reason}, '}exit code {end.exit_code})"
@@ -81,6 +88,8 @@ def how(end: Terminated) -> str:
 
 def killed_by(end: Terminated) -> str:
     """The name of the signal that ended a container, '' if none did. By convention its number is added to 128."""
+    if end.reason == LOST:
+        return ""
     number = end.signal or (end.exit_code - SIGNAL_BASE if end.exit_code > SIGNAL_BASE else 0)
     if not number:
         return ""
@@ -120,6 +129,6 @@ def out_of_memory(pod: PodView, name: str, end: Terminated, consequence: str = "
 
 def said(end: Terminated) -> str:
     """What the container said last, as a further sentence."""
-    text = last_words(end.message)
+    text = last_words(end.message) if end.reason != LOST else ""
     stop = "" if text.endswith((".", "!", "?")) else "."
     return f" Its last words: {text}{stop}" if text else ""

@@ -14,7 +14,7 @@ from tests.cluster.causes import Json
 
 NAMESPACE = "airflow"
 NOT_OURS = "some-operators-pod"
-NODES = {"node-1": "8Gi", "node-2": "1Gi", "node-3": "1Gi"}
+NODES = {"node-1": "8Gi", "node-2": "1Gi", "node-3": "1Gi", "node-4": "1Gi"}
 NAMESPACES = (NAMESPACE, "full", "busy", "cut", "secured", "no-secrets")
 TIMES = {"first-backoff": 0.4, "pull-failure": 0.2, "lease": 0.2, "faults": 0.05, "tick": 0.2, "silence": 1}
 TIMES |= {"out-of-service": 1, "quarantine": 0.5}

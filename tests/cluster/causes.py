@@ -106,6 +106,12 @@ def _shutdown(world: World, pod: Json) -> None:
     world.write_status(pod, failed)
 
 
+def _restart(world: World, pod: Json) -> None:
+    """Its machine was without power for a moment, too short for anybody else to notice."""
+    world.mishaps.stop_node(pod["spec"]["nodeName"])
+    world.mishaps.mend_node(pod["spec"]["nodeName"])
+
+
 def drain(world: World, pod: Json) -> None:
     world.mishaps.drain(*_names(pod))
 
@@ -167,6 +173,7 @@ DISRUPTIONS = {
         when=has_begun,
     ),
     "shutdown": Cause("its node shuts down", script(FOREVER), act=_shutdown, when=is_running),
+    "node_restarted": Cause("its node restarts", script(FOREVER, spec=on("node-4")), act=_restart, when=is_running),
     "node_stopped": Cause(
         "its node dies",
         script(FOREVER, spec=on("node-2")),

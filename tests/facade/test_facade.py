@@ -22,9 +22,6 @@ from executor.kubernetes_executor import KubernetesExecutor
 from tests.facade.conftest import NAMESPACE, Driven
 from tests.speed.burst import make_workload
 
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 def play(driven: Driven, phase: str, state: dict[str, Any]) -> None:
     base = {"name": "base", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": state}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
+import signal
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,6 @@ from executor.demo.processes import free_ports, wait_until
 from executor.kubernetes_executor import KubernetesExecutor
 from tests.facade.conftest import NAMESPACE, Driven
 from tests.speed.burst import WorkersSucceed, configure
-
-# A connection of a loop that ends with its thread may be closed by the garbage collector, during whatever test is next.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def test_tasks_wait_for_an_api_server_that_comes_later(
@@ -53,3 +54,22 @@ def test_tasks_wait_for_an_api_server_that_comes_later(
 
     said = [record for record in caplog.records if record.name.startswith("executor.") and "Kubernetes" in record.msg]
     assert len(said) <= 3
+
+
+def test_no_connection_is_left_to_an_api_server_that_does_not_say_goodbye(
+    driven: Driven, cluster: LocalCluster
+) -> None:
+    """TLS waits for the peer's farewell; the loop ends before it comes, and nobody would close what is open then."""
+    driven.queue(1)
+    driven.beat_until("a pod", driven.pods)
+    os.kill(cluster.child.pid, signal.SIGSTOP)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            driven.executor.end()
+            gc.unfreeze()
+            gc.collect()
+    finally:
+        os.kill(cluster.child.pid, signal.SIGCONT)
+
+    assert [str(one.message) for one in warned if one.category is ResourceWarning] == []

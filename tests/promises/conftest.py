@@ -5,7 +5,6 @@ Coroutines run in virtual time (`stage`); other tests drive real executors again
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
@@ -25,13 +24,6 @@ _numbers = count(1)
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], VirtualTimeLoop]]:
     return {"virtual": VirtualTimeLoop}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A connection of a loop that ends with its thread may be closed by the collector, during whatever test is next."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +65,6 @@ def start(namespace: Namespace, rows: Rows) -> Iterator[Callable[..., Driven]]:
             return driven
 
         yield one
-    # A connection of a loop that ended with its thread is closed by the garbage collector: here, not in another test.
-    gc.unfreeze()
-    gc.collect()
 
 
 @pytest.fixture

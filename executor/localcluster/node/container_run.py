@@ -1,7 +1,7 @@
 """Runs one container once: image, environment, mounts, process, exit. Restarts: `container_loop`.
 
-Of a securityContext only readOnlyRootFilesystem means something; runAsUser, fsGroup, capabilities and the like are
-ignored, and every container runs as the user of the agent.
+Of a securityContext only readOnlyRootFilesystem means something, and runAsNonRoot refuses who would be root; fsGroup,
+capabilities and the like are ignored, and every container runs as the user of the agent, whatever runAsUser says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from signal import SIGKILL, Signals
 from executor.localcluster.node import enter, images, process, rootfs, sources
 from executor.localcluster.node.api import Json
 from executor.localcluster.node.cri_log import tail_text
-from executor.localcluster.node.env import EnvContext, build_argv, build_env
+from executor.localcluster.node.env import ConfigError, EnvContext, build_argv, build_env
 from executor.localcluster.node.memory import tree_memory
 from executor.localcluster.node.node_context import NodeContext, image_env, service_env
 from executor.localcluster.node.recorder import now_seconds
@@ -62,6 +62,7 @@ class ContainerRun:
     async def prepare(self, image: images.ImageEntry) -> ContainerSpec:
         """Everything that can be wrong before a process exists. Raises ConfigError, VolumeError, ApiError, OSError."""
         node, launch = self._node, self._launch
+        require_user(launch.pod, launch.container)
         found = await sources.fetch(
             node.api, launch.pod["metadata"]["namespace"], sources.env_references(launch.container)
         )
@@ -157,6 +158,22 @@ class ContainerRun:
     def discard(self) -> None:
         """Remove what `prepare` made, of a container that never started."""
         remove_tree(self._layer)
+
+
+def require_user(pod: Json, container: Json) -> None:
+    """Refuse root where runAsNonRoot is set (pkg/kubelet/kuberuntime/security_context.go); images here are root's.
+
+    Raises ConfigError.
+    """
+    context = {**(pod["spec"].get("securityContext") or {}), **(container.get("securityContext") or {})}
+    user = context.get("runAsUser")
+    if not context.get("runAsNonRoot") or user:
+        return
+    metadata = pod["metadata"]
+    where = f'(pod: "{metadata["name"]}_{metadata["namespace"]}({metadata["uid"]})", container: {container["name"]})'
+    if user == 0:
+        raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
+    raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
 
 
 def memory_limit(container: Json) -> int:

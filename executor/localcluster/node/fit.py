@@ -2,7 +2,7 @@
 
 Kubernetes: "Assigning Pods to Nodes", "Taints and Tolerations", "Resource requests and limits of Pod and container";
 sentences as of kube-scheduler's plugins. See also `preemption`.
-Excluded: pod affinity, topology spread, preferences, ports.
+A port of the node is a resource of which there is one. Excluded: pod affinity, topology spread, preferences, `hostIP`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from executor.localcluster.node.taints import tolerated
 from executor.localcluster.quantity import parse_quantity
 
 Amounts = Mapping[str, Decimal]
+HOST_PORT = "hostPort/"  # + protocol/number
+NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Verdict:
 
 
 def pod_requests(spec: Json) -> dict[str, Decimal]:
-    """What a pod asks for: containers and sidecars together, or an init container and the sidecars before it."""
+    """What a pod asks for: containers and sidecars together, or an init container and the sidecars before it; and the
+    ports of its node."""
     sidecars: dict[str, Decimal] = {}
     peak: dict[str, Decimal] = {}
     for container in spec.get("initContainers") or ():
@@ -64,7 +67,15 @@ def pod_requests(spec: Json) -> dict[str, Decimal]:
     names = {*total, *peak}
     zero = Decimal(0)
     overhead = {name: parse_quantity(amount) for name, amount in (spec.get("overhead") or {}).items()}
-    return {name: max(total.get(name, zero), peak.get(name, zero)) + overhead.get(name, zero) for name in names}
+    asked = {name: max(total.get(name, zero), peak.get(name, zero)) + overhead.get(name, zero) for name in names}
+    return asked | _host_ports(spec)
+
+
+def _host_ports(spec: Json) -> dict[str, Decimal]:
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    ports = [port for container in (*spec["containers"], *sidecars) for port in container.get("ports") or ()]
+    taken = [port for port in ports if port.get("hostPort")]
+    return {f"{HOST_PORT}{port.get('protocol', 'TCP')}/{port['hostPort']}": Decimal(1) for port in taken}
 
 
 def _requests(container: Json) -> dict[str, Decimal]:
@@ -102,7 +113,7 @@ def choose_node(pod: Json, nodes: Sequence[NodeRoom]) -> Verdict:
 
 def _sentences(reasons: Counter[str], count: int) -> tuple[str, str]:
     parts = sorted(f"{number} {reason}" for reason, number in reasons.items())
-    only_room = all(reason.startswith(("Insufficient", "Too many")) for reason in reasons)
+    only_room = all(reason.startswith(("Insufficient", "Too many")) or reason == NO_PORTS for reason in reasons)
     help_ = "No preemption victims found for incoming pod" if only_room else "Preemption is not helpful for scheduling"
     available = f"0/{count} nodes are available:"
     return f"{available} {', '.join(parts)}.", f"preemption: {available} {count} {help_}."
@@ -113,7 +124,10 @@ def misfits(spec: Json, asked: Amounts, node: NodeRoom) -> list[str]:
     objection = _objection(spec, node)
     if objection:
         return [objection]
-    return [f"Insufficient {name}" for name, amount in asked.items() if amount and amount > _free(node, name)]
+    short = [name for name, amount in asked.items() if amount and amount > _free(node, name)]
+    if any(name.startswith(HOST_PORT) for name in short):
+        return [NO_PORTS]
+    return [f"Insufficient {name}" for name in short]
 
 
 def _objection(spec: Json, node: NodeRoom) -> str | None:
@@ -135,7 +149,8 @@ def _taints(node: NodeRoom) -> tuple[Mapping[str, Any], ...]:
 
 
 def _free(node: NodeRoom, resource: str) -> Decimal:
-    return node.allocatable.get(resource, Decimal(0)) - node.used.get(resource, Decimal(0))
+    there = Decimal(1) if resource.startswith(HOST_PORT) else node.allocatable.get(resource, Decimal(0))
+    return there - node.used.get(resource, Decimal(0))
 
 
 def _selected(spec: Json, node: NodeRoom) -> bool:

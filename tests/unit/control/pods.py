@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executor.control.ports import Attempt
-from executor.errors import ApiError, Unreachable
+from executor.errors import ApiError, Throttled, Unreachable
 from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION, Identity
 from executor.kube.port import PodRef
 from executor.manifest import BuiltPod, ManifestSettings, PodBuilder, PodRequest, TemplateSource
@@ -56,6 +56,21 @@ def losing_the_first_answer(lost: list[Call]) -> Cluster:
         return None
 
     return Cluster(lose_answer=lose)
+
+
+def holding_creates() -> Cluster:
+    """A cluster that asks the first create of a pod to come back in minutes, and does not answer the second one."""
+    asked: list[Call] = []
+
+    def fail(call: Call) -> ApiError | None:
+        if call.verb == "create" and call.resource == "pods":
+            asked.append(call)
+        return Throttled("slow down", status=429, retry_after=200.0) if asked == [call] else None
+
+    def lose(call: Call) -> ApiError | None:
+        return Unreachable("connection reset") if len(asked) > 1 and call is asked[1] else None
+
+    return Cluster(fail=fail, lose_answer=lose)
 
 
 class Pods:

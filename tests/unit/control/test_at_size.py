@@ -85,7 +85,6 @@ def cluster(tmp_path: Path, left_behind: list[Ti]) -> Iterator[LocalCluster]:
 
 
 @pytest.mark.alone
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a finished loop's connection
 def test_with_5000_pods_it_starts_in_5_seconds(
     cluster: LocalCluster, left_behind: list[Ti], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

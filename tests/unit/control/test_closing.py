@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.unit.control.pods import holding_creates
 from tests.unit.control.world import Cluster, World
 
 
@@ -55,3 +56,29 @@ async def test_deletes_that_wait_for_a_lease_do_not_hold_up_the_end():
         began = world.loop.time()
         await world.close()
         assert world.loop.time() - began <= 5
+
+
+async def test_a_worker_that_is_about_to_end_does_not_hold_up_the_end():
+    """It has just reported: its pod is left to the next scheduler, and not deleted before its time."""
+    async with World(reconcile=1) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(1)
+        world.runs(launch)
+        world.database.tis[launch.ti_id].state = "success"
+        await world.passes(3)
+        assert world.settled(launch) == 1
+        began = world.loop.time()
+        await world.close()
+        assert world.loop.time() - began < 1
+        assert (world.kube.count("delete"), len(world.kube.pods)) == (0, 1)
+
+
+async def test_a_secret_that_waits_for_an_answer_does_not_hold_up_the_end():
+    """The answer to its pod's create was lost, and the next one is minutes away."""
+    async with World(kube=holding_creates()) as world:
+        world.queue_all(world.tasks(2))
+        await world.passes(5)
+        assert len(world.kube.pods) == 1
+        began = world.loop.time()
+        await world.close()
+        assert world.loop.time() - began < 1

@@ -53,6 +53,21 @@ async def test_what_was_on_its_way_when_the_scheduler_froze_is_held_too():
         assert sum(world.created(launch) for launch in launches) == posted
 
 
+async def test_what_waits_for_its_turn_to_be_posted_when_the_scheduler_comes_back_is_looked_up_first():
+    """Its manifest was built before the freeze, and somebody ended the task meanwhile."""
+    async with World(create_qps=0.02) as world:
+        await world.passes(1)
+        first, second = world.tasks(2)
+        launches = world.queue_all([first, second])
+        await world.passes(1)
+        world.beating = False
+        await world.passes(40)
+        second.state = "success"
+        world.beating = True
+        await world.passes(15)
+        assert [world.created(launch) for launch in launches] == [1, 0]
+
+
 async def test_without_the_lease_nothing_is_deleted():
     async with World() as world:
         launch = world.queue(world.task("a"))

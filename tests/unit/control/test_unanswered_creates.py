@@ -13,7 +13,7 @@ from executor.kube.port import PodRef
 from executor.model import Launch, Outcome
 from tests.fakes.kube import Call
 from tests.fakes.kube_play import Play
-from tests.unit.control.pods import losing_the_first_answer
+from tests.unit.control.pods import holding_creates, losing_the_first_answer
 from tests.unit.control.world import JOB, Cluster, World
 
 
@@ -145,3 +145,15 @@ async def test_nor_does_that_of_a_batch_whose_pod_was_there_already() -> None:
         world.pod_of(launch).deleted().stopped()
         await world.passes(20)
         assert world.events(launch) == []
+
+
+async def test_a_pod_that_did_its_work_before_its_create_was_asked_for_again_goes_with_its_launch() -> None:
+    """Creates are held for minutes; the watch has shown it meanwhile."""
+    async with World(kube=holding_creates()) as world:
+        held, launch = world.queue_all(world.tasks(2))
+        await world.passes(1)
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(45)
+        assert (world.settled(launch), world.pods_of(launch)) == (1, [])
+        assert world.created(held) == 0

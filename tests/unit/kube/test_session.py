@@ -10,14 +10,14 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client as aio_client
 
-from executor.kube.session import KeepaliveSockets, connector, proxy_for
+from executor.kube.session import Sockets, connector, proxy_for
 from executor.kube.settings import KubeSettings
 
 ADDRESS = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 1))
 
 
 def test_sockets_notice_a_dead_peer():
-    with KeepaliveSockets(KubeSettings(tcp_keep_idle=11, tcp_keep_intvl=12, tcp_keep_cnt=3))(ADDRESS) as made:
+    with Sockets(KubeSettings(tcp_keep_idle=11, tcp_keep_intvl=12, tcp_keep_cnt=3))(ADDRESS) as made:
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
         assert [made.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names] == [11, 12, 3]

@@ -19,12 +19,7 @@ CASES: list[tuple[str, PodView, PodClass, list[str]]] = [
     ("SIGKILL", pod(ended(137), phase="Failed"), PodClass.ERROR, ["killed by SIGKILL", "137"]),
     ("a signal without a name", pod(ended(128 + 99), phase="Failed"), PodClass.ERROR, ["signal 99"]),
     ("signal told by the runtime", pod(ended(1, signal=15), phase="Failed"), PodClass.ERROR, ["killed by SIGTERM"]),
-    (
-        "other reason",
-        pod(ended(1, "ContainerStatusUnknown"), phase="Failed"),
-        PodClass.ERROR,
-        ["ContainerStatusUnknown"],
-    ),
+    ("other reason", pod(ended(1, "Odd"), phase="Failed"), PodClass.ERROR, ["exit code 1 (Odd)"]),
     (
         "out of memory",
         pod(ended(137, "OOMKilled"), phase="Failed", limits={"memory": "64Mi"}),

@@ -9,7 +9,7 @@ import pytest
 
 from executor.observe.diagnosis import PodClass, diagnose, speaker
 from executor.observe.pod_view import PodView, Terminated
-from executor.observe.wording import disrupted, how, in_short
+from executor.observe.wording import LOST, disrupted, how, in_short
 from tests.unit.observe.pods import RUNNING, ended, pod, waiting
 
 IMAGE = 'failed to pull and unpack image "r.io/x:1": failed to resolve reference "r.io/x:1": '
@@ -46,7 +46,8 @@ def test_a_message_at_its_core(message: str, short: str) -> None:
     ("end", "phrase"),
     [
         (Terminated(exit_code=3, reason="Error"), "ended with exit code 3"),
-        (Terminated(exit_code=1, reason="ContainerStatusUnknown"), "ended with exit code 1 (ContainerStatusUnknown)"),
+        (Terminated(exit_code=1, reason="Odd"), "ended with exit code 1 (Odd)"),
+        (Terminated(exit_code=137, reason=LOST), "was not found any more (ContainerStatusUnknown)"),
         (Terminated(exit_code=143, reason="Error"), "was killed by SIGTERM (exit code 143)"),
         (Terminated(exit_code=137, reason="Odd"), "was killed by SIGKILL (Odd, exit code 137)"),
         (Terminated(exit_code=1, signal=9), "was killed by SIGKILL (exit code 1)"),

@@ -110,3 +110,20 @@ def test_a_file_of_ninety_helpers_is_parsed_quickly() -> None:
         Template("", helpers={"_helpers.tpl": text})
 
     assert best_of(4, parse) < PARSE_MS
+
+
+def test_lookup_finds_what_it_is_given() -> None:
+    def cluster(*wanted: str) -> dict[str, object]:
+        return {"data": {"replicas": 1_000_000}} if wanted == ("v1", "ConfigMap", "ns", "x") else {}
+
+    template = Template('{{ ((lookup "v1" "ConfigMap" "ns" .Values.name).data).replicas }}')
+    assert template.render(values={"name": "x"}, lookup=cluster, helm_numbers=True) == "1000000"
+    assert template.render(values={"name": "y"}, lookup=cluster) == ""
+    assert template.render(values={"name": "x"}) == ""
+
+
+def test_there_are_no_files_to_range_over() -> None:
+    text = (
+        '{{ range $path, $_ := .Files.Glob "*" }}{{ $path }}{{ else }}none{{ end }}{{ if .Files.Glob "*" }}a{{ end }}'
+    )
+    assert render(text, values={}) == "none"

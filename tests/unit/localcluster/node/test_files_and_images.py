@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 
 from executor.localcluster.node import images, rootfs
 from executor.localcluster.node.account_tokens import TokenKey
-from executor.localcluster.node.container_run import hosts_file, memory_limit, remove_tree
+from executor.localcluster.node.container_run import hosts_file, memory_limit, remove_tree, require_user
 from executor.localcluster.node.cri_log import PART, LineSplitter, tail_text
+from executor.localcluster.node.env import ConfigError
 from executor.localcluster.node.fields import NodeFacts
 from executor.localcluster.node.images import ImageEntry, ImageError
 from executor.localcluster.node.sources import Sources
@@ -235,3 +238,22 @@ def test_secrets_are_in_no_representation() -> None:
     files = volume_files({"name": "v", "secret": {"secretName": "s"}}, CONTEXT)
     assert "b'1'" not in repr(files)
     assert "token" not in repr(CONTEXT).replace("serviceAccountToken", "")
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "words"),
+    [
+        ({"runAsNonRoot": True}, {}, 'runAsNonRoot and image will run as root (pod: "p_ns(u)", container: c)'),
+        ({"runAsNonRoot": True, "runAsUser": 0}, {}, "container's runAsUser breaks non-root policy"),
+        ({"runAsUser": 5}, {"runAsNonRoot": True, "runAsUser": 0}, "container's runAsUser breaks non-root policy"),
+        ({"runAsNonRoot": True}, {"runAsUser": 50_000}, None),
+        ({"runAsNonRoot": True}, {"runAsNonRoot": False}, None),
+        ({}, {}, None),
+    ],
+)
+def test_who_may_not_be_root_is_refused(pod: dict[str, Any], container: dict[str, Any], words: str | None) -> None:
+    metadata = {"name": "p", "namespace": "ns", "uid": "u"}
+    arguments = {"metadata": metadata, "spec": {"securityContext": pod}}, {"name": "c", "securityContext": container}
+
+    with nullcontext() if words is None else pytest.raises(ConfigError, match=re.escape(words or "")):
+        require_user(*arguments)

@@ -140,3 +140,17 @@ def test_claims_are_never_bound() -> None:
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
     message = choose_node(pod(volumes=volumes), [NODE]).message
     assert message == '0/1 nodes are available: persistentvolumeclaim "data" not found.'
+
+
+def with_port(number: int, **port: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": number, **port}]}]}}
+
+
+def test_a_port_of_the_node_is_given_once() -> None:
+    taken = replace(NODE, name="b", used=pod_requests(with_port(8080)["spec"]))
+
+    assert choose_node(with_port(8080), [taken, replace(NODE, allocatable={**ROOM, "memory": Decimal(1)})]).node == "a"
+    assert choose_node(with_port(8080, protocol="UDP"), [taken]).node == "b"
+    assert choose_node(with_port(8081), [taken]).node == "b"
+    alone = choose_node(with_port(8080), [taken]).message
+    assert alone.startswith("0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.")
