@@ -1,7 +1,8 @@
 """Reads YAML as Kubernetes does: strictly, and without YAML 1.1's surprises.
 
 Differences from PyYAML's safe loader: duplicate keys are an error (the API server could not tell), dates and `12:30`
-stay text, keys are text, `0o17` is a number. Every error names line and column.
+stay text, keys are text, `0o17` is a number, `1.00065e+09` a whole one: so Helm prints large ones, and Kubernetes,
+which makes JSON of YAML first (sigs.k8s.io/yaml), reads `1000650000`. Every error names line and column.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import yaml
 from executor.manifest.errors import ManifestError
 
 MAX_VALUES: Final = 100_000
+WHOLE_IN_JSON: Final = 1e21  # from here on Go writes numbers with an exponent (encoding/json)
 
 _INT = re.compile(r"^[-+]?(?:0b[01_]+|0o[0-7_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$")
 _FLOAT = re.compile(
@@ -44,6 +46,10 @@ class _StrictLoader(yaml.CSafeLoader):
         text = node.value.replace("_", "")
         return int(text, 0) if not re.match(r"[-+]?0[0-7]", text) else int(text, 8)
 
+    def real(self, node: yaml.ScalarNode) -> float | int:
+        value = float(self.construct_yaml_float(node))
+        return int(value) if value.is_integer() and abs(value) < WHOLE_IN_JSON else value
+
 
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag in _KEPT_RESOLVERS]
@@ -54,6 +60,7 @@ _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0
 _StrictLoader.add_constructor("tag:yaml.org,2002:map", _StrictLoader.mapping)
 _StrictLoader.add_constructor("tag:yaml.org,2002:seq", _StrictLoader.sequence)
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.integer)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.real)
 
 
 class _DuplicateKeyError(yaml.MarkedYAMLError):

@@ -13,7 +13,7 @@ from executor.templating import nodes
 from executor.templating.errors import Refusal, TemplateError, fault
 from executor.templating.expressions import Expressions
 from executor.templating.printing import print_value, sorted_keys
-from executor.templating.values import TYPED_NIL, Value, is_integer, is_true
+from executor.templating.values import TYPED_NIL, Struct, Value, is_integer, is_true, kind
 
 if TYPE_CHECKING:
     from executor.templating.run import Run
@@ -132,6 +132,8 @@ class Execution(Expressions):
             return [(key, value[key]) for key in sorted_keys(value)]
         if isinstance(value, list):
             return enumerate(list(value))
+        if isinstance(value, Struct) and kind(value) == "map":
+            return sorted(value.fields.items())
         if is_integer(value):
             if len(node.pipe.declared) > 1:
                 problem = f"can't use {value} to iterate over more than one variable"
@@ -157,9 +159,9 @@ class Execution(Expressions):
 
 
 def _count(upto: int) -> Iterator[tuple[Value, Value]]:
-    kind = type(upto)
+    whole = type(upto)
     for number in range(upto):
-        yield kind(number), kind(number)
+        yield whole(number), whole(number)
 
 
 _STATEMENTS: dict[type, Callable[[Execution, Any, Value], str | None]] = {

@@ -16,7 +16,7 @@ from executor.templating.limits import measure
 from executor.templating.parser import parse
 from executor.templating.printing import NO_VALUE
 from executor.templating.roots import CHART, root
-from executor.templating.run import OnMissing, Run
+from executor.templating.run import Lookup, OnMissing, Run
 from executor.templating.values import adopt
 
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
@@ -58,10 +58,12 @@ class Template:
         helm_numbers: bool = False,
         extra: Mapping[str, object] | None = None,
         on_missing: OnMissing | None = None,
+        lookup: Lookup | None = None,
     ) -> str:
         """The text the template makes of these values; see `render`. extra: further names at the root.
 
-        on_missing: called for every action that prints nothing because its value is missing.
+        on_missing: called for every action that prints nothing because its value is missing; lookup: what the
+        function of that name finds for apiVersion, kind, namespace and name, instead of nothing.
         """
         chart = chart or {}
         self._refuse_endless(values)
@@ -70,7 +72,7 @@ class Template:
             dot[beside] = adopt(value, floats=helm_numbers, path=beside)
         folder = f"{chart.get('Name', CHART['Name'])}/templates"
         definitions = {**self._by_path(folder), **self._definitions}
-        run = Run(definitions, FUNCTIONS, _parse, floats=helm_numbers, on_missing=on_missing)
+        run = Run(definitions, FUNCTIONS, _parse, floats=helm_numbers, on_missing=on_missing, lookup=lookup)
         try:
             text = run.execute(self._main, dot)
         except Refusal as refusal:

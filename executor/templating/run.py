@@ -28,6 +28,12 @@ class Missing:
 
 
 OnMissing = Callable[[Missing], None]
+Lookup = Callable[[str, str, str, str], Value]
+
+
+def no_cluster(api_version: str, kind: str, namespace: str, name: str) -> Value:
+    """What `lookup` finds without a cluster, as in `helm template`: nothing."""
+    return {}
 
 
 class Run:
@@ -41,9 +47,11 @@ class Run:
         *,
         floats: bool,
         on_missing: OnMissing | None = None,
+        lookup: Lookup | None = None,
     ) -> None:
         self.functions = functions
         self.floats = floats
+        self.lookup = lookup or no_cluster
         self._definitions = dict(definitions)
         self._parse = parse
         self._on_missing = on_missing

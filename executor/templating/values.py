@@ -150,6 +150,8 @@ def kind(value: Value) -> str:
 
 def is_true(value: Value) -> bool:
     """Go's truth: false, 0, nil, and empty strings, lists and maps are not; structs are."""
+    if isinstance(value, Struct) and kind(value) == "map":
+        return bool(value.fields)
     return bool(value)
 
 
@@ -174,10 +176,10 @@ def zero(value: Value) -> Value:
 def adopt(value: object, *, floats: bool, path: str = "values") -> Value:
     """A deep copy of plain Python data as Go values; with floats every number becomes a float64, as in Helm.
 
-    Raises TypeError for anything but maps, lists, text, numbers, booleans and None.
+    A Struct stays what it is. Raises TypeError for anything but maps, lists, text, numbers, booleans and None.
     """
     kind_of = type(value)
-    if kind_of is str or kind_of is bool or value is None:
+    if kind_of is str or kind_of is bool or value is None or kind_of is Struct:
         return value
     if isinstance(value, Mapping):
         return {str(key): adopt(item, floats=floats, path=f"{path}.{key}") for key, item in value.items()}

@@ -1,9 +1,10 @@
 {{/*
 The Deployment of a component.
-dict: root, component (its name), own (its values), dags (does it read DAG files?), inits (text), ports, probes, mounts and volumes (more of them; lists)
+dict: root, component (its name), own (its values), api (does it talk to Kubernetes?), grace (seconds), and texts with more
+of the pod: inits (init containers), container (fields of the container), mounts, volumes
 */}}
 {{- define "airflow.deployment" -}}
-{{- $root := .root }}{{ $own := .own }}{{ $who := list .root .component -}}
+{{- $root := .root }}{{ $own := .own }}{{ $who := list .root .component }}{{ $whose := append $who $own -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -27,12 +28,14 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
     spec:
-      serviceAccountName: {{ include "airflow.serviceAccount" (list $root .component $own) }}
+      serviceAccountName: {{ include "airflow.serviceAccount" $whose }}
+      automountServiceAccountToken: {{ .api }}
       {{- include "airflow.placement" (list $root $own) | nindent 6 }}
       terminationGracePeriodSeconds: {{ .grace | default 30 }}
       initContainers:
-        {{- include "airflow.waitForMigrations" $root | nindent 8 }}
-        {{- if and .dags (eq $root.Values.dags.source "gitSync") }}
+        {{- $wait := list "airflow" "db" "check-migrations" "--migration-wait-timeout=300" }}
+        {{- include "airflow.initContainer" (dict "root" $root "own" $own "name" "wait-for-migrations" "args" $wait) | nindent 8 }}
+        {{- if and (include "airflow.readsDags" $whose) (eq $root.Values.dags.source "gitSync") }}
         {{- include "airflow.gitSync" (list $root false) | nindent 8 }}
         {{- end }}
         {{- with .inits }}
@@ -45,23 +48,30 @@ spec:
           args:
             {{- toYaml $own.args | nindent 12 }}
           {{- include "airflow.env" (list $root $own) | nindent 10 }}
-          {{- with .ports }}
-          ports:
-            {{- toYaml . | nindent 12 }}
-          {{- end }}
-          {{- toYaml .probes | nindent 10 }}
+          {{- .container | nindent 10 }}
           {{- with $own.resources }}
           resources:
             {{- toYaml . | nindent 12 }}
           {{- end }}
           volumeMounts:
-            {{- include "airflow.volumeMounts" (list $root $own) | nindent 12 }}
+            {{- include "airflow.volumeMounts" $whose | nindent 12 }}
             {{- with .mounts }}
-            {{- toYaml . | nindent 12 }}
+            {{- . | nindent 12 }}
             {{- end }}
       volumes:
-        {{- include "airflow.volumes" (list $root $own) | nindent 8 }}
+        {{- include "airflow.volumes" $whose | nindent 8 }}
         {{- with .volumes }}
-        {{- toYaml . | nindent 8 }}
+        {{- . | nindent 8 }}
         {{- end }}
+{{- end }}
+
+{{/* A liveness probe that asks the database for this component's job. The argument is the job's type. */}}
+{{- define "airflow.jobProbe" -}}
+livenessProbe:
+  exec:
+    command: [airflow, jobs, check, --job-type, {{ . }}, --local]
+  initialDelaySeconds: 60
+  periodSeconds: 60
+  failureThreshold: 5
+  timeoutSeconds: 30
 {{- end }}

@@ -1,7 +1,7 @@
 {{/* Names and labels. */}}
 
 {{- define "airflow.name" -}}
-{{- default .Release.Name .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- default .Release.Name .Values.fullnameOverride | replace "." "-" | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{/* What Services, Deployments and budgets select by. (list root component) */}}
@@ -25,7 +25,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | quote }}
 {{- define "airflow.serviceAccount" -}}
 {{- $account := (index . 2).serviceAccount -}}
 {{- $made := printf "%s-%s" (include "airflow.name" (index . 0)) (index . 1) -}}
-{{- ternary (default $made $account.name) (default "default" $account.name) $account.create }}
+{{- default $made $account.name }}
 {{- end }}
 
 {{/* The Secret with Airflow's keys. */}}
@@ -40,6 +40,13 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | quote }}
 
 {{- define "airflow.databaseKey" -}}
 {{- ternary "connection" .Values.externalDatabase.key .Values.postgresql.enabled }}
+{{- end }}
+
+{{/* What marks all pods of this release, whatever their template: the executor's label `airflow-deployment`. */}}
+{{- define "airflow.deploymentId" -}}
+{{- $made := printf "%s.%s" .Release.Namespace .Release.Name -}}
+{{- $short := ternary $made (sha256sum $made | trunc 63) (le (len $made) 63) -}}
+{{- ((.Values.executor.config).kubernetes_pod_executor).deployment_id | default $short }}
 {{- end }}
 
 {{/* Namespaces that tasks run in: the release's own and executor.namespaces. A JSON list. */}}

@@ -68,111 +68,21 @@ env:
       secretKeyRef:
         name: {{ $keys }}
         key: api-secret-key
-  {{- with concat $root.Values.env $own.env }}
+  {{- with concat $root.Values.env ($own.env | default list) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 
-{{/* (list root values-of-the-component) */}}
-{{- define "airflow.volumeMounts" -}}
-{{- $root := index . 0 }}{{ $own := index . 1 -}}
-{{- $own.volumeMounts | default list | concat (include "airflow.chartMounts" $root | fromYamlArray) | toYaml }}
-{{- end }}
-
-{{- define "airflow.chartMounts" -}}
-- name: logs
-  mountPath: /opt/airflow/logs
-{{- if ne .Values.dags.source "image" }}
-- name: dags
-  mountPath: {{ .Values.dags.path }}
-  {{- if eq .Values.dags.source "volume" }}
-  readOnly: true
-  {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* (list root values-of-the-component) */}}
-{{- define "airflow.volumes" -}}
-{{- $root := index . 0 }}{{ $own := index . 1 -}}
-{{- $own.volumes | default list | concat (include "airflow.chartVolumes" $root | fromYamlArray) | toYaml }}
-{{- end }}
-
-{{- define "airflow.chartVolumes" -}}
-- name: logs
-{{- if .Values.logs.persistence.enabled }}
-  persistentVolumeClaim:
-    claimName: {{ default (printf "%s-logs" (include "airflow.name" .)) .Values.logs.persistence.existingClaim }}
-{{- else }}
-  emptyDir: {}
-{{- end }}
-{{- if eq .Values.dags.source "volume" }}
-- name: dags
-  persistentVolumeClaim:
-    claimName: {{ default (printf "%s-dags" (include "airflow.name" .)) .Values.dags.volume.existingClaim }}
-    readOnly: true
-{{- else if eq .Values.dags.source "gitSync" }}
-- name: dags
-  emptyDir: {}
-{{- end }}
-{{- end }}
-
-{{/* git-sync, once before a worker starts or beside a component for ever. (list root once) */}}
-{{- define "airflow.gitSync" -}}
-{{- $root := index . 0 }}{{ $once := index . 1 }}{{ $git := $root.Values.dags.gitSync -}}
-- name: git-sync
-  image: {{ $git.image | quote }}
-  {{- include "airflow.containerSecurity" $root | nindent 2 }}
+{{/* A container that runs before a component's own, as large as that. dict: root, own, name, args */}}
+{{- define "airflow.initContainer" -}}
+- name: {{ .name }}
+  {{- include "airflow.image" .root | nindent 2 }}
+  {{- include "airflow.containerSecurity" .root | nindent 2 }}
   args:
-    - --repo={{ required "dags.gitSync.repo: the repository's address is needed where dags.source is gitSync" $git.repo }}
-    - --ref={{ $git.ref }}
-    - --root={{ $root.Values.dags.path }}
-    - --link=current
-    - --period={{ $git.period }}
-    {{- if $once }}
-    - --one-time
-    {{- end }}
-  {{- with $git.credentialsSecret }}
-  envFrom:
-    - secretRef:
-        name: {{ . }}
-  {{- end }}
-  {{- with $git.resources }}
+    {{- toYaml .args | nindent 4 }}
+  {{- include "airflow.env" (list .root .own) | nindent 2 }}
+  {{- with .own.resources }}
   resources:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  volumeMounts:
-    - name: dags
-      mountPath: {{ $root.Values.dags.path }}
-  {{- if not $once }}
-  restartPolicy: Always
-  {{- end }}
-{{- end }}
-
-{{/* Waits until the migration job is done. */}}
-{{- define "airflow.waitForMigrations" -}}
-- name: wait-for-migrations
-  {{- include "airflow.image" . | nindent 2 }}
-  {{- include "airflow.containerSecurity" . | nindent 2 }}
-  args: [airflow, db, check-migrations, --migration-wait-timeout=300]
-  {{- include "airflow.env" (list . (dict "env" list)) | nindent 2 }}
-{{- end }}
-
-{{/* Where Airflow finds the DAGs. */}}
-{{- define "airflow.dagsFolder" -}}
-{{- $git := .Values.dags.gitSync -}}
-{{- if eq .Values.dags.source "gitSync" }}{{ printf "%s/current/%s" .Values.dags.path $git.subPath | trimSuffix "/" }}{{ else }}{{ .Values.dags.path }}{{ end }}
-{{- end }}
-
-{{/* Airflow's simple auth manager opens its file for writing: a copy of the Secret. */}}
-{{- define "airflow.writableUsers" -}}
-- name: users
-  {{- include "airflow.image" . | nindent 2 }}
-  {{- include "airflow.containerSecurity" . | nindent 2 }}
-  args: [bash, -c, cp /opt/airflow/passwords/passwords.json /opt/airflow/auth/passwords.json]
-  volumeMounts:
-    - name: users
-      mountPath: /opt/airflow/auth
-    - name: passwords
-      mountPath: /opt/airflow/passwords
-      readOnly: true
 {{- end }}

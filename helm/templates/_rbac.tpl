@@ -24,7 +24,7 @@
   verbs: [get]
 {{- end }}
 
-{{/* The KubernetesPodOperator, on workers and on the triggerer. */}}
+{{/* The KubernetesPodOperator and container tasks, on workers and on the triggerer. */}}
 {{- define "airflow.podOperatorRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -37,12 +37,15 @@
   verbs: [create, get]
 - apiGroups: [""]
   resources: [events]
-  verbs: [list]
+  verbs: [list, watch]
 {{- end }}
 
-{{/* A role and its binding. dict: root, kind (Role or ClusterRole), namespace, role (of, rules, accounts) */}}
+{{/*
+A role and its binding.
+dict: root, kind (Role or ClusterRole), namespace ("" for a ClusterRole), of (a name), rules (text), accounts (namespace/name, a list)
+*/}}
 {{- define "airflow.role" -}}
-{{- $name := printf "%s-%s" (include "airflow.name" .root) .role.of -}}
+{{- $name := printf "%s-%s" (include "airflow.name" .root) .of -}}
 {{- if eq .kind "ClusterRole" }}{{ $name = printf "%s-%s" .root.Release.Namespace $name }}{{ end -}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -53,9 +56,9 @@ metadata:
   namespace: {{ . }}
   {{- end }}
   labels:
-    {{- include "airflow.labels" (list .root .role.of) | nindent 4 }}
+    {{- include "airflow.labels" (list .root .of) | nindent 4 }}
 rules:
-  {{- .role.rules | nindent 2 }}
+  {{- .rules | nindent 2 }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ .kind }}Binding
@@ -65,15 +68,15 @@ metadata:
   namespace: {{ . }}
   {{- end }}
   labels:
-    {{- include "airflow.labels" (list .root .role.of) | nindent 4 }}
+    {{- include "airflow.labels" (list .root .of) | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ .kind }}
   name: {{ $name }}
 subjects:
-  {{- range .role.accounts }}
+  {{- range uniq .accounts }}
   - kind: ServiceAccount
-    name: {{ . }}
-    namespace: {{ $.root.Release.Namespace }}
+    name: {{ base . }}
+    namespace: {{ dir . }}
   {{- end }}
 {{- end }}

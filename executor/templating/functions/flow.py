@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from executor.templating.errors import Refusal
 from executor.templating.functions.registry import Table
-from executor.templating.values import Value, is_true, kind, type_name
+from executor.templating.values import Value, adopt, is_true, kind, type_name
 
 if TYPE_CHECKING:
     pass
@@ -16,7 +16,7 @@ FLOW = Table()
 
 FLOW.add("include", "string any", lambda run, name, data: run.include(name, data, "include"), wants_run=True)
 FLOW.add("tpl", "string any", lambda run, text, data: run.tpl(text, data), wants_run=True)
-FLOW.add("lookup", "string string string string", lambda *_: {})
+FLOW.add("lookup", "string string string string", lambda run, *of: adopt(run.lookup(*of), floats=False), wants_run=True)
 FLOW.add("empty", "any", lambda value: not is_true(value))
 FLOW.add("ternary", "any any bool", lambda yes, no, truth: yes if truth else no)
 FLOW.add("typeOf", "any", type_name)

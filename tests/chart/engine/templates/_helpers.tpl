@@ -1,0 +1,2 @@
+{{- define "engine.name" -}}{{ .Release.Name }}-{{ .Values.name }}{{- end }}
+{{- define "engine.twice" -}}helpers{{- end }}
