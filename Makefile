@@ -15,7 +15,7 @@ JOBS   ?= 2
 given = $(if $(filter command,$(origin $(1))),$($(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak bench lint lock clean
+.PHONY: help setup demo test soak bench image kind-demo lint lock clean
 
 help:
 	@echo "make demo                            run example DAGs in pods on this machine (KEEP=1 leaves it running)"
@@ -23,6 +23,8 @@ help:
 	@echo "make test                            lint and all tests (TESTS=tests/unit for some of them)"
 	@echo "make soak                            the long tests: 10,000 launches through faults, 20 seeds of kill -9, ..."
 	@echo "make bench                           how fast it is, beside a bare client and upstream (15 minutes)"
+	@echo "make image                           build the image $(IMAGE_TAG) from the official Airflow one"
+	@echo "make kind-demo                       chart and demo DAGs on a kind cluster (Docker, kind, kubectl, helm; KEEP=1)"
 	@echo "make lint                            ruff, mypy, import-linter"
 	@echo "make lock                            resolve requirements.lock anew from pyproject.toml"
 	@echo "make clean                           remove .venv, caches and the demo's files"
@@ -59,7 +61,8 @@ test: lint
 # 5 is pytest's word for "none of that kind": no failure where only some of the tests were asked for.
 some = $(if $(filter-out tests,$(TESTS)),|| [ $$? -eq 5 ])
 
-LONG_TESTS = tests/soak tests/promises tests/property tests/airflow/test_chaos.py tests/airflow/test_frozen_launch.py
+LONG_TESTS = tests/soak tests/promises tests/property tests/airflow/test_chaos.py tests/airflow/test_frozen_launch.py \
+  tests/chart/test_runs_demo.py tests/operators
 soak: $(STAMP)
 	SOAK=1 $(BIN)/python -m pytest $(LONG_TESTS) -s --durations=20 $(PYTEST_ARGS)
 
@@ -68,6 +71,14 @@ bench: $(STAMP)
 	$(BIN)/python -m pytest -q tests/benchmarks/test_micro.py --benchmark-only --benchmark-columns=median,min,max \
 	  --benchmark-json=.benchmarks/micro.json
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+IMAGE_TAG := airflow-pod-executor:3.3.2
+image:
+	docker build --tag $(IMAGE_TAG) .
+
+# Ends with 69 where there is no Docker engine, kind, kubectl or helm.
+kind-demo:
+	@exec env KEEP="$(KEEP)" tests/kind/demo.sh
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

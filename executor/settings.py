@@ -196,9 +196,6 @@ def _notices(settings: Settings, raw: Raw) -> Iterator[str]:
     for option in NOT_NEEDED:
         if raw.get(option.key):
             yield f"[{option.section}] {option.name} is not needed any more and has no effect: {option.why}."
-    for option in USED:
-        if option.effect is Effect.NOT_YET and getattr(settings, option.name) != option.default:
-            yield f"[{option.section}] {option.name} has no effect yet: {option.why}."
     yield from _half_set(settings)
     if settings.workload_delivery == "args":
         yield (

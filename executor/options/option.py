@@ -34,7 +34,6 @@ class Effect(Enum):
 
     USED = "used"
     NOT_NEEDED = "not needed"
-    NOT_YET = "not yet"
 
 
 class SettingsError(ValueError):
@@ -96,7 +95,7 @@ class Option:
         """Description and reason as one text."""
         if self.effect is Effect.USED:
             return f"{self.description} {self.why}".rstrip()
-        return f"{self.description} Has no effect{' yet' if self.effect is Effect.NOT_YET else ''}: {self.why}."
+        return f"{self.description} Has no effect: {self.why}."
 
     def error(self, value: str, problem: str, advice: str = "") -> SettingsError:
         """What is wrong with this text of the option; without an advice, the form it should have."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from executor.options.option import Effect, Kind, option
+from executor.options.option import Kind, option
 from executor.options.upstream import UpstreamOptions
 from executor.secret import Secret
 
@@ -124,8 +124,6 @@ class OwnOptions(UpstreamOptions):
         Kind.WHOLE,
         "Pods of container tasks running at once for one triggerer. 0: no limit.",
         minimum=0,
-        effect=Effect.NOT_YET,
-        why="there are no container tasks in this version",
     )
 
     # Waiting and failing

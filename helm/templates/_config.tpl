@@ -33,9 +33,12 @@ logging:
 {{- end }}
 
 {{/* Below the path of [api] base_url, where Airflow serves what workers call, and only there. */}}
+{{- define "airflow.executionPath" -}}
+{{ (urlParse ((.Values.config.api).base_url | default "")).path | trimSuffix "/" }}/execution/
+{{- end }}
+
 {{- define "airflow.executionUrl" -}}
-{{- $path := (urlParse ((.Values.config.api).base_url | default "")).path | trimSuffix "/" -}}
-http://{{ include "airflow.name" . }}-api-server.{{ .Release.Namespace }}:{{ .Values.apiServer.service.port }}{{ $path }}/execution/
+http://{{ include "airflow.name" . }}-api-server.{{ .Release.Namespace }}:{{ .Values.apiServer.service.port }}{{ include "airflow.executionPath" . }}
 {{- end }}
 
 {{- define "airflow.componentOptions" -}}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from executor.control.janitor import PATIENCE
 from executor.demo.database import TaskRow
 from executor.demo.pod_template import write_pod_template
 from executor.demo.processes import Child, wait_until
@@ -122,8 +123,8 @@ def test_row_14_a_scheduler_that_was_frozen_harms_nothing(deployment: Deployment
     ((most, _),) = Counter(row.queued_by_job_id for row in rows()).most_common(1)
     frozen, (heir,) = schedulers.pop(most), schedulers
     freeze_until(frozen, "all adopted", lambda: {row.queued_by_job_id for row in rows()} == {heir})
-    over = time.monotonic() + 5
-    wait_until("the frozen one to live on for a while", lambda: time.monotonic() > over, 10)
+    over = time.monotonic() + PATIENCE + 3  # it would give a worker that has reported so long to end by itself
+    wait_until("the frozen one to live on for a while", lambda: time.monotonic() > over, PATIENCE + 10)
     assert {row.state for row in rows()} == {"running"}
     go.touch()
 

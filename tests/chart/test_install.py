@@ -217,9 +217,11 @@ def test_ports_follow_the_configuration() -> None:
 def test_workers_find_the_api_server_below_the_path_of_its_base_url(base_url: str, path: str) -> None:
     """Airflow 3.3 answers 404 on /execution where base_url has a path (api_fastapi/app.py, root_path)."""
     values = {"config": {"api": {"base_url": base_url}}, "apiServer": {"service": {"port": 80}}}
-    environment = by_name(render(values))["ConfigMap airflow/airflow-worker-env"]["data"]
-    url = environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+    objects = by_name(render(values))
+    url = objects["ConfigMap airflow/airflow-worker-env"]["data"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
     assert url == f"http://airflow-api-server.airflow:80{path}/execution/"
+    (server,) = objects["Deployment airflow/airflow-api-server"]["spec"]["template"]["spec"]["containers"]
+    assert server["startupProbe"]["httpGet"]["path"] == f"{path}/execution/health"
 
 
 def test_the_database_serves_the_components_and_no_worker() -> None:

@@ -8,6 +8,7 @@ once, on a real API server (the name that is taken is its answer); the rest with
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -42,12 +43,15 @@ def test_row_06_two_executors_with_the_same_work_make_one_pod_for_each_task(
         str(ti.external_executor_id) for ti in tis
     )
     born = {pod["metadata"]["uid"] for pod in namespace.pods()}
+    # Before they run: a worker that is at work would be given time to end by itself, and its pod be deleted later.
+    wait_until("the second to let go", lambda: second.beat() or first.beat() or not second.slots, 30)
+    settled = time.monotonic()
+    wait_until("what it did about them", lambda: first.beat() or time.monotonic() > settled + 0.5, 10)
+    assert {pod["metadata"]["uid"] for pod in namespace.pods()} == born
     for pod in namespace.pods():
         namespace.running(pod)
     for ti in tis:
         ti.state = "running"
-    wait_until("the second to let go", lambda: second.beat() or first.beat() or not second.slots, 30)
-    assert {pod["metadata"]["uid"] for pod in namespace.pods()} == born
 
     for ti in tis:
         ti.state = "success"

@@ -252,22 +252,6 @@ def test_an_option_that_is_not_needed_stops_nothing_even_when_its_value_is_wrong
     assert settings_of(api_client_retry_configuration="").notices == ()
 
 
-NOT_YET = {
-    "max_active_pods": "3",
-}
-
-
-def test_every_option_without_effect_yet_is_tried_here() -> None:
-    assert set(NOT_YET) == {one.name for one in OPTIONS if one.effect is Effect.NOT_YET}
-
-
-@pytest.mark.parametrize(("name", "text"), NOT_YET.items())
-def test_an_option_without_effect_yet_is_said_where_it_is_set_to_something(name: str, text: str) -> None:
-    (notice,) = settings_of(**{name: text}).notices
-    assert notice.startswith(f"[{OWN_SECTION}] {name} has no effect yet: ")
-    assert settings_of(**{name: BY_NAME[name].default_text}).notices == ()
-
-
 NOTICES = [
     ({"workload_delivery": "args"}, "token"),
     ({"worker_container_tag": "3.3"}, "only together"),
