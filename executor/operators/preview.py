@@ -1,0 +1,45 @@
+"""The pod that a PodOperator would make, without a task instance and without a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from executor.identity import Identity
+from executor.manifest.model import JsonMap
+from executor.manifest.yaml_text import parse_yaml
+from executor.operators.deployment import this_deployment
+from executor.operators.manifest import Wanted, build
+from executor.operators.parameters import BY_NAME, TOLD
+
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+def pod_text(operator: Any) -> str:
+    """YAML of the pod, with its templates as they are written. Raises ManifestError."""
+    parameters = {name: getattr(operator, name, BY_NAME[name].default) for name in TOLD}
+    path = parameters.get("pod_template_file")
+    template: JsonMap | None = (
+        parse_yaml(Path(path).read_text(encoding="utf-8"), f"podTemplate {path}") if path else None
+    )
+    pod = build(Wanted(_identity(operator), parameters, template))
+    return str(yaml.safe_dump(pod, sort_keys=False))
+
+
+def _identity(operator: Any) -> Identity:
+    here = this_deployment()
+    return Identity(
+        launch_id=_NOBODY,
+        attempt=1,
+        ti_id=_NOBODY,
+        dag_id=operator.dag_id,
+        task_id=operator.task_id,
+        run_id="dry_run",
+        try_number=1,
+        map_index=-1,
+        deployment=here.settings.deployment_id,
+        job_id="",
+        airflow_version=here.airflow_version,
+    )
