@@ -48,8 +48,7 @@ def _lose_worker_then_stop(stage: Hands, place: Place, task: str) -> Mapping[str
     """The worker's pod is deleted by force; when the next one follows the same container, somebody fails the task."""
     stage.wait_log(task, "> at the gate")
     stage.lose_worker(task)
-    stage.wait_log(task, "Reusing existing pod")
-    reattached = stage.log(task)
+    reattached = stage.wait_log(task, "Reusing existing pod")
     stage.mark(task, "failed")
     grace = stage.wait_deletion(task)
     stage.wait_containers_gone(task)

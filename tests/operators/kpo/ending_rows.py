@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.callbacks import KubernetesPodOperatorCallback
 from kubernetes.client import models as k8s
 
+from tests.operators.kpo.example_rows import HELLO
 from tests.operators.kpo.row import Kwargs, Place, Row, Seen
 
 LOOK, SHORT = 6, 1  # seconds

@@ -109,17 +109,14 @@ class Hands(Protocol):
     def state(self, task: str) -> str | None:
         """Its state in Airflow's database."""
 
-    def log(self, task: str) -> str:
-        """Its log so far."""
-
     def mark(self, task: str, state: str) -> None:
         """Set its state by hand."""
 
     def lose_worker(self, task: str) -> None:
         """Delete its worker's pod by force."""
 
-    def wait_log(self, task: str, words: str) -> None:
-        """Wait until words are in its log."""
+    def wait_log(self, task: str, words: str) -> str:
+        """Wait until words are in its log, and return it."""
 
     def bind(self, task: str, node: str) -> None:
         """Give its container to a node, as a scheduler does."""

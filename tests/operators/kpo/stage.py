@@ -95,22 +95,24 @@ class Stage:
             (name, pod) for name, watch in watches.items() for pod in watch.pods() if pod.labels.get("trial") == task
         ]
 
-    def wait_log(self, task: str, words: str) -> None:
-        """Wait until words are in a task's log.
+    def wait_log(self, task: str, words: str) -> str:
+        """Wait until words are in a task's log, and return it.
 
         Raises:
             TimeoutError: they are not; holds the log.
         """
         try:
-            wait_until(f"{words!r} in the log of {task}", lambda: self._says(task, words), self.patience, pause=1)
+            what = f"{words!r} in the log of {task}"
+            return wait_until(what, lambda: self._log_with(task, words), self.patience, pause=1)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.log(task)}") from None
 
-    def _says(self, task: str, words: str) -> bool:
-        """Whether its log has these words; False where the API server is too busy to say."""
+    def _log_with(self, task: str, words: str) -> str:
+        """Its log if it has these words, else ""; "" too where the API server is too busy to say."""
         with suppress(httpx.TransportError):
-            return words in self.log(task)
-        return False
+            log = self.log(task)
+            return log if words in log else ""
+        return ""
 
     def wait_no_worker(self, task: str) -> None:
         """Wait until no worker pod of a task is left."""

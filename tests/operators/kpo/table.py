@@ -53,8 +53,8 @@ SHARED: dict[str, tuple[str, ...]] = {
     ),
     "stopped": ("reattach_on_restart", "termination_grace_period", "find_pod, get_or_create_pod", "on_kill"),
     "extract": ("@task.kubernetes",),
-    "transform": ("the ETL pipeline", "is_istio_enabled"),
-    "load": ("@task.kubernetes_cmd", "a program that is not Python"),
+    "transform": ("the ETL pipeline",),
+    "load": ("@task.kubernetes_cmd", "a program that is not Python", "is_istio_enabled"),
     "no_rights": ("a namespace without rights",),
 }
 
