@@ -60,7 +60,9 @@ def _later(error: Transient, built: BuiltPod) -> Verdict:
 
 def _refusal(error: ApiError, built: BuiltPod) -> str:
     if isinstance(error, BadRequest):
-        return explain_strict_error(error.message, built)
+        told = explain_strict_error(error.message, built)
+        ours = told != error.message or not error.status  # else an admission webhook's words, say
+        return told if ours else f"Kubernetes refused the pod: {told}"
     if isinstance(error, Invalid):
         return f"Kubernetes refused the pod: {_causes(error, built)}"
     if isinstance(error, NotFound):

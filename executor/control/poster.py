@@ -100,8 +100,8 @@ class Poster:
         created = [ref for draft, ref in zip(drafts, posted, strict=True) if ref is not None and not draft.met_twin]
         problem = await delivery if delivery else None
         if problem is not None:
+            self._undo(namespace, secret, drafts, problem)
             self._secrets.drop_batch(namespace, secret)
-            self._undo(drafts, problem)
         elif delivery:
             unclear = any(draft.ambiguous for draft in drafts)
             if not await self._secrets.close_batch(namespace, secret, created, unclear=unclear):
@@ -145,11 +145,10 @@ class Poster:
             await asyncio.sleep(CLEARING_POLL)
         await self._secrets.give_up(namespace, secret)
 
-    def _undo(self, drafts: list[Draft], problem: str) -> None:
+    def _undo(self, namespace: str, secret: str, drafts: list[Draft], problem: str) -> None:
         """The Secret was refused: the pods that wait for it must go, and their launches with them."""
         for draft in drafts:
-            waits = draft.ref is not None and draft.tracked.pod == draft.ref  # and not for that of another batch
-            if waits and self._tracker.get(draft.tracked.launch.id) is draft.tracked:
+            if draft.tracked.pod is not None and self._needs(draft, namespace, secret):
                 self.refuse(draft.tracked, problem)
 
     async def _post(self, draft: Draft) -> PodRef | None:
@@ -232,9 +231,10 @@ class Poster:
     async def _follow(self, draft: Draft, pod: PodView) -> PodRef:
         """It was created already, by an earlier request, and may have lived its life meanwhile: its end counts."""
         draft.met_twin = True
-        if self._policy.use_secrets:
-            await self._secrets.adopt(pod, draft.tracked.launch.id, draft.workload)
-        return self._posted(draft, ref_of(pod))
+        ref = ref_of(pod)
+        if self._policy.use_secrets and not await self._secrets.adopt(pod, draft.tracked.launch.id, draft.workload):
+            draft.tracked.workload_lost = True  # another pod takes its place, unless it has started
+        return self._posted(draft, ref)
 
     def _answer(self, draft: Draft, verdict: Verdict) -> None:
         """Back into the queue, or refused."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -112,19 +111,26 @@ class WorkloadSecrets:
                     return
                 await asyncio.sleep(delay)
 
-    async def adopt(self, pod: PodView, launch_id: str, workload: bytes) -> None:
-        """A pod whose create was answered late mounts an earlier batch's Secret: see that it exists and is owned."""
+    async def adopt(self, pod: PodView, launch_id: str, workload: bytes) -> bool:
+        """A pod whose create was answered late mounts an earlier batch's Secret: see that it exists and is owned.
+
+        False if it could not be made, so that the pod would wait for its volume for ever.
+        """
         namespace, name = pod.metadata.namespace, pod.metadata.annotations.get(SECRET_ANNOTATION)
         if not name:
-            return
+            return True
         owners = self._owners.setdefault((namespace, name), [])
         owners.append(PodRef(namespace, pod.metadata.name, pod.metadata.uid))
         if (namespace, name) in self._open:
-            return  # the batch itself creates it and hands it over
+            return True  # the batch itself creates it and hands it over
         async with self._adopting:
-            with suppress(ApiError):  # refused or unreachable: the pod waits for its volume and says so
+            try:
                 await self.create(namespace, name, {launch_id: workload}, lambda: False)
+            except ApiError as error:
+                log.info("Secret %s/%s of a pod that was met again could not be made: %s", namespace, name, error)
+                return False
             await self.hand_over(namespace, name, owners)
+            return True
 
     async def discard(self, namespace: str, name: str) -> None:
         """No pod of the batch was created."""

@@ -52,6 +52,18 @@ async def test_a_forbidden_create_fails_at_once_and_alone():
         assert world.settled(refused) == 1
 
 
+async def test_what_an_admission_webhook_says_is_told_as_the_refusal_that_it_is():
+    message = 'admission webhook "policy.example" denied the request: no team label'
+
+    def fail(call: Call) -> ApiError | None:
+        return status_error(400, "BadRequest", message) if (call.verb, call.resource) == ("create", "pods") else None
+
+    async with World(kube=Cluster(fail=fail)) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(3)
+        assert world.events(launch)[0].info == f"Kubernetes refused the pod: {message}"
+
+
 async def test_a_misspelled_field_names_container_layer_and_the_right_name():
     message = (
         'Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field '

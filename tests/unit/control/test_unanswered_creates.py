@@ -11,7 +11,7 @@ import pytest
 from executor.errors import ApiError, Unreachable
 from executor.kube.port import PodRef
 from executor.model import Launch, Outcome
-from tests.fakes.kube import Call
+from tests.fakes.kube import Call, status_error
 from tests.fakes.kube_play import Play
 from tests.unit.control.pods import holding_creates, losing_the_first_answer
 from tests.unit.control.world import JOB, Cluster, World
@@ -157,3 +157,47 @@ async def test_a_pod_that_did_its_work_before_its_create_was_asked_for_again_goe
         await world.passes(45)
         assert (world.settled(launch), world.pods_of(launch)) == (1, [])
         assert world.created(held) == 0
+
+
+def answering_secrets(*answers: ApiError | None) -> Cluster:
+    """The first create of a pod is carried out and not answered; creates of the first Secret are answered like this."""
+    first: list[str] = []
+    left = list(answers)
+
+    def fail(call: Call) -> ApiError | None:
+        if (call.verb, call.resource) != ("create", "secrets"):
+            return None
+        first.append(call.name)
+        return left.pop(0) if left and call.name == first[0] else None
+
+    kube = losing_the_first_answer([])
+    kube.fail = fail
+    return kube
+
+
+def forbidden() -> ApiError:
+    return status_error(403, "Forbidden", "secrets is forbidden", kind="secrets")
+
+
+async def test_a_pod_that_was_met_again_goes_when_its_secret_is_refused() -> None:
+    """It is asked for again while its Secret is still being tried."""
+    kube = answering_secrets(*(Unreachable("connection reset") for _ in range(4)), forbidden())
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(60)
+        (event,) = world.events(launch)
+        assert "Secret could not be created" in event.info
+        assert (world.created(launch), kube.pods, kube.secrets, world.slots) == (1, {}, {}, 0)
+
+
+async def test_a_pod_that_was_met_again_and_whose_secret_cannot_be_made_is_replaced() -> None:
+    """It was refused to the batch that posted the pod; it would wait for its volume for ever."""
+    kube = answering_secrets(forbidden(), Unreachable("connection reset"))
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(20)
+        assert world.created(launch) == 2
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(5)
+        assert (world.settled(launch), world.events(launch), kube.pods, kube.secrets) == (1, [], {}, {})
