@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 def share(switch_interval: float) -> None:
@@ -25,14 +23,18 @@ def share(switch_interval: float) -> None:
     gc.freeze()
 
 
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Collections wait until this is over: one of what came after `share` takes some 20 ms."""
-    if not gc.isenabled():
-        yield
-        return
+def pause_collection() -> bool:
+    """No collection starts until `resume_collection`, to which goes what this returns: was there one to pause?
+
+    One of what came after `share` takes some 20 ms. No context manager: leaving one makes objects, and with them the
+    collection that was put off, before its caller has returned.
+    """
+    collecting = gc.isenabled()
     gc.disable()
-    try:
-        yield
-    finally:
+    return collecting
+
+
+def resume_collection(collecting: bool) -> None:
+    """Collections may start again, at the earliest in what runs after the caller."""
+    if collecting:
         gc.enable()

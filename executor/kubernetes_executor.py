@@ -22,7 +22,7 @@ from executor.airflow_config import read_facts, read_settings
 from executor.assembly import make_plan
 from executor.control.ports import ClosableRows
 from executor.control.supervisor import Supervisor
-from executor.interpreter import no_collection, share
+from executor.interpreter import pause_collection, resume_collection, share
 from executor.live_log import task_log
 from executor.model import Adopted, Event, LogEntry, Message, Outcome, Settled
 from executor.row_identity import give_launch_id
@@ -130,14 +130,16 @@ class KubernetesExecutor(BaseExecutor):
 
     def heartbeat(self) -> None:
         """The scheduler lives; hand over what it committed, take what happened."""
+        collecting = pause_collection()
         try:
-            with no_collection():
-                if self._supervisor is not None:
-                    self._supervisor.heartbeat()
-                    self._hand_over_adopted(self._supervisor)
-                super().heartbeat()
+            if self._supervisor is not None:
+                self._supervisor.heartbeat()
+                self._hand_over_adopted(self._supervisor)
+            super().heartbeat()
         except Exception:
             log.exception("The executor's heartbeat broke; the scheduler goes on")
+        finally:
+            resume_collection(collecting)
 
     def _process_workloads(self, workload_items: Sequence[ExecutorWorkload]) -> None:
         """The transaction is committed: these may run."""

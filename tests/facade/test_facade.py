@@ -83,7 +83,7 @@ def collections_seen(inside: list[bool]) -> Iterator[None]:
         if phase == "start":
             frames = sys._current_frames().get(threading.main_thread().ident or 0)
             inside.append(
-                any(frame.f_code is KubernetesExecutor.sync.__code__ for frame, _ in traceback.walk_stack(frames))
+                any(frame.f_code is KubernetesExecutor.heartbeat.__code__ for frame, _ in traceback.walk_stack(frames))
             )
 
     gc.callbacks.append(note)
