@@ -22,7 +22,7 @@ from executor.control.pace import Pace
 from executor.control.quiet import Quiet
 from executor.control.tracker import Tracked, Tracker, ref_of
 from executor.control.work_queue import UNPLACED, WorkQueue
-from executor.control.workload_secrets import WorkloadSecrets
+from executor.control.workload_secrets import Closed, WorkloadSecrets
 from executor.errors import AlreadyExists, ApiError
 from executor.identity import DEPLOYMENT_LABEL
 from executor.kube.port import KubePort, PodRef
@@ -104,8 +104,11 @@ class Poster:
             self._secrets.drop_batch(namespace, secret)
         elif delivery:
             unclear = any(draft.ambiguous for draft in drafts)
-            if not await self._secrets.close_batch(namespace, secret, created, unclear=unclear):
+            closed = await self._secrets.close_batch(namespace, secret, created, unclear=unclear)
+            if closed is Closed.WAITS:
                 self._waits.start(self._until_nobody_needs(namespace, secret, drafts))
+            elif closed is Closed.GONE:
+                self._replace(namespace, secret, drafts)
 
     def _deliver(self, namespace: str, secret: str, drafts: list[Draft]) -> asyncio.Task[str | None] | None:
         if not self._policy.use_secrets:
@@ -150,6 +153,13 @@ class Poster:
         for draft in drafts:
             if draft.tracked.pod is not None and self._needs(draft, namespace, secret):
                 self.refuse(draft.tracked, problem)
+
+    def _replace(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
+        """The Secret is not there: its pods that have not started give way to others."""
+        for draft in drafts:
+            if draft.tracked.pod is not None and self._needs(draft, namespace, secret):
+                draft.tracked.workload_lost = True
+                self._on_posted(draft.tracked)
 
     async def _post(self, draft: Draft) -> PodRef | None:
         """One create, when its turn has come."""

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import uuid4
 
 from executor.errors import AlreadyExists, ApiError, NotFound, Refused, Transient
@@ -25,6 +26,14 @@ MOUNT_PATH = "/var/run/airflow/workload"
 BATCH_LIMIT = 200
 BATCH_BYTES = 512 * 1024
 RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class Closed(Enum):
+    """What became of a batch's Secret once its creates were answered."""
+
+    DONE = auto()  # it has owners, or nobody needs it
+    WAITS = auto()  # it is there and nobody owns it: a pod of it may still be found
+    GONE = auto()  # it is not there, whoever took it away: its pods would wait for ever
 
 
 class WorkloadSecrets:
@@ -69,22 +78,18 @@ class WorkloadSecrets:
         """This pod was met again, and mounts this Secret."""
         return pod in self._owners.get((namespace, name), ())
 
-    async def close_batch(self, namespace: str, name: str, owners: Sequence[PodRef], *, unclear: bool) -> bool:
-        """Its creates were answered: hand it over. unclear: one was not, and its pod may still be found.
-
-        False if the Secret is there and nobody owns it: it waits for such a pod.
-        """
+    async def close_batch(self, namespace: str, name: str, owners: Sequence[PodRef], *, unclear: bool) -> Closed:
+        """Its creates were answered: hand it over. unclear: one was not, and its pod may still be found."""
         key = namespace, name
         self._open.discard(key)
         known = self._owners[key] if unclear else self._owners.pop(key)
         known.extend(owners)
         if known:
-            await self.hand_over(namespace, name, known)
-        elif unclear:
-            return False
-        else:
-            await self.discard(namespace, name)
-        return True
+            return Closed.DONE if await self.hand_over(namespace, name, known) else Closed.GONE
+        if unclear:
+            return Closed.WAITS
+        await self.discard(namespace, name)
+        return Closed.DONE
 
     async def give_up(self, namespace: str, name: str) -> None:
         """Nobody waits for it any more: it goes, unless a pod was met that mounts it."""
@@ -97,19 +102,23 @@ class WorkloadSecrets:
         self._open.discard((namespace, name))
         self._owners.pop((namespace, name), None)
 
-    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> None:
-        """Make these pods the owners. On failure the sweep deletes the Secret only once nobody can need it."""
+    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> bool:
+        """Make these pods the owners. On failure the sweep deletes the Secret only once nobody can need it.
+
+        False if there is no such Secret.
+        """
         for delay in (*RETRY_DELAYS, None):
             try:
                 await self._kube.own_secret(namespace, name, owners)
-                return
+                return True
             except NotFound:
-                return
+                return False
             except ApiError as error:
                 if delay is None or not isinstance(error, Transient):
                     log.warning("Secret %s/%s has no owners and will be swept: %s", namespace, name, error)
-                    return
+                    return True
                 await asyncio.sleep(delay)
+        raise AssertionError("unreachable")
 
     async def adopt(self, pod: PodView, launch_id: str, workload: bytes) -> bool:
         """A pod whose create was answered late mounts an earlier batch's Secret: see that it exists and is owned.
@@ -129,8 +138,7 @@ class WorkloadSecrets:
             except ApiError as error:
                 log.info("Secret %s/%s of a pod that was met again could not be made: %s", namespace, name, error)
                 return False
-            await self.hand_over(namespace, name, owners)
-            return True
+            return await self.hand_over(namespace, name, owners)
 
     async def discard(self, namespace: str, name: str) -> None:
         """No pod of the batch was created."""

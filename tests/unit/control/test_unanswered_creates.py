@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -201,3 +201,25 @@ async def test_a_pod_that_was_met_again_and_whose_secret_cannot_be_made_is_repla
         world.succeeds(launch)
         await world.passes(5)
         assert (world.settled(launch), world.events(launch), kube.pods, kube.secrets) == (1, [], {}, {})
+
+
+async def test_pods_whose_secret_somebody_took_away_are_replaced() -> None:
+    """Before it could be handed over to them."""
+    kube = Cluster()
+    carry_out = kube.own_secret
+
+    async def own_secret(namespace: str, name: str, owners: Sequence[PodRef]) -> None:
+        kube.own_secret = carry_out  # type: ignore[method-assign]
+        await kube.delete_secret(namespace, name)
+        await carry_out(namespace, name, owners)
+
+    kube.own_secret = own_secret  # type: ignore[method-assign]
+    async with World(kube=kube) as world:
+        launches = world.queue_all(world.tasks(3))
+        await world.passes(10)
+        for launch in launches:
+            world.runs(launch)
+            world.succeeds(launch)
+        await world.passes(5)
+        assert [world.created(launch) for launch in launches] == [2, 2, 2]
+        assert (world.drained_events(), kube.pods, kube.secrets) == ([], {}, {})
