@@ -60,7 +60,7 @@ class KubernetesExecutor(BaseExecutor):
         self._rows: ClosableRows | None = None
         self._check_ownership = True
         self._unsaved_logs: list[Any] = []
-        self._newest: dict[Any, str] = {}  # key -> launch id, for every key in `running` or `queued_tasks`
+        self._newest: dict[Any, str] = {}  # key -> launch id, for every key that is queued or in `running`
         self._used: OrderedDict[str, None] = OrderedDict()  # launch ids that were handed to this executor
         self._adopted: list[Adopted] = []  # until the scheduler has committed that their rows are its own
         self._let_go: dict[str, str] = {}  # those of them that the scheduler gave up on meanwhile, and why
@@ -107,6 +107,7 @@ class KubernetesExecutor(BaseExecutor):
             if isinstance(workload, ExecuteTask):
                 self._queue_task(workload, session)
             elif isinstance(workload, ExecuteCallback):
+                self._newest[workload.key] = workload.callback.id
                 self.queued_callbacks[workload.key] = workload
             else:
                 log.error("%s cannot run in a pod", type(workload).__name__)
@@ -143,15 +144,24 @@ class KubernetesExecutor(BaseExecutor):
 
     def _process_workloads(self, workload_items: Sequence[ExecutorWorkload]) -> None:
         """The transaction is committed: these may run."""
-        for workload in workload_items:
-            key: Any = workload.key
-            self.queued_tasks.pop(key, None)
-            self.queued_callbacks.pop(key, None)
-            if isinstance(workload, ExecuteCallback):
-                self._newest[key] = workload.callback.id
-            self.running.add(key)
+        self._move_to_running(workload_items)
         if self._supervisor is not None:
             self._supervisor.submit(workload_items)
+
+    def _move_to_running(self, workloads: Sequence[ExecutorWorkload]) -> None:
+        """Their keys. Making a workload's key costs more than all else here, so where all that is queued goes, which is
+        always but at the limit of `parallelism`, the keys that are there serve."""
+        queues: tuple[dict[Any, Any], ...] = (self.queued_tasks, self.queued_callbacks)
+        if len(workloads) == sum(map(len, queues)):
+            for queue in queues:
+                self.running.update(queue)
+                queue.clear()
+            return
+        for workload in workloads:
+            key: Any = workload.key
+            self.running.add(key)
+            for queue in queues:
+                queue.pop(key, None)
 
     def sync(self) -> None:
         """Take what the loop has for the scheduler."""

@@ -107,6 +107,18 @@ def test_no_garbage_is_collected_during_a_heartbeat(driven: Driven) -> None:
     assert not any(inside)
 
 
+def test_tasks_beyond_parallelism_wait_for_a_slot(driven: Driven) -> None:
+    driven.executor.parallelism = 3
+    keys = [workload.key for workload in driven.queue(5)]
+
+    driven.beat_until("3 pods", lambda: len(driven.pods()) == 3)
+    assert (list(driven.executor.queued_tasks), driven.executor.running) == (keys[3:], set(keys[:3]))
+
+    play(driven, "Succeeded", {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z"}})
+    driven.beat_until("the other 2", lambda: driven.executor.running == set(keys[3:]))
+    assert not driven.executor.queued_tasks
+
+
 def test_a_dump_in_a_burst_disturbs_nothing(driven: Driven, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="executor.kubernetes_executor")
     with signalled(driven.executor.debug_dump, every=0.003):
