@@ -242,7 +242,7 @@ class Poster:
         """It was created already, by an earlier request, and may have lived its life meanwhile: its end counts."""
         draft.met_twin = True
         ref = ref_of(pod)
-        if self._policy.use_secrets and not await self._secrets.adopt(pod, draft.tracked.launch.id, draft.workload):
+        if self._policy.use_secrets and not await self._secrets.adopt(pod):
             draft.tracked.workload_lost = True  # another pod takes its place, unless it has started
         return self._posted(draft, ref)
 

@@ -33,6 +33,7 @@ class Closed(Enum):
 
     DONE = auto()  # it has owners, or nobody needs it
     WAITS = auto()  # it is there and nobody owns it: a pod of it may still be found
+    UNOWNED = auto()  # it could not be handed over, and is swept once nobody can need it
     GONE = auto()  # it is not there, whoever took it away: its pods would wait for ever
 
 
@@ -85,7 +86,7 @@ class WorkloadSecrets:
         known = self._owners[key] if unclear else self._owners.pop(key)
         known.extend(owners)
         if known:
-            return Closed.DONE if await self.hand_over(namespace, name, known) else Closed.GONE
+            return await self.hand_over(namespace, name, known)
         if unclear:
             return Closed.WAITS
         await self.discard(namespace, name)
@@ -102,28 +103,26 @@ class WorkloadSecrets:
         self._open.discard((namespace, name))
         self._owners.pop((namespace, name), None)
 
-    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> bool:
-        """Make these pods the owners. On failure the sweep deletes the Secret only once nobody can need it.
-
-        False if there is no such Secret.
-        """
+    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> Closed:
+        """Make these pods the owners. DONE, UNOWNED or GONE."""
         for delay in (*RETRY_DELAYS, None):
             try:
                 await self._kube.own_secret(namespace, name, owners)
-                return True
+                return Closed.DONE
             except NotFound:
-                return False
+                return Closed.GONE
             except ApiError as error:
                 if delay is None or not isinstance(error, Transient):
                     log.warning("Secret %s/%s has no owners and will be swept: %s", namespace, name, error)
-                    return True
+                    return Closed.UNOWNED
                 await asyncio.sleep(delay)
         raise AssertionError("unreachable")
 
-    async def adopt(self, pod: PodView, launch_id: str, workload: bytes) -> bool:
-        """A pod whose create was answered late mounts an earlier batch's Secret: see that it exists and is owned.
+    async def adopt(self, pod: PodView) -> bool:
+        """A pod whose create was answered late mounts an earlier batch's Secret: it becomes an owner of it.
 
-        False if it could not be made, so that the pod would wait for its volume for ever.
+        False if there may be no such Secret, so that the pod would wait for its volume for ever. It is not made anew:
+        Secrets are immutable, and the next pod of that batch would not find its own workload in it.
         """
         namespace, name = pod.metadata.namespace, pod.metadata.annotations.get(SECRET_ANNOTATION)
         if not name:
@@ -133,12 +132,7 @@ class WorkloadSecrets:
         if (namespace, name) in self._open:
             return True  # the batch itself creates it and hands it over
         async with self._adopting:
-            try:
-                await self.create(namespace, name, {launch_id: workload}, lambda: False)
-            except ApiError as error:
-                log.info("Secret %s/%s of a pod that was met again could not be made: %s", namespace, name, error)
-                return False
-            return await self.hand_over(namespace, name, owners)
+            return await self.hand_over(namespace, name, owners) is Closed.DONE
 
     async def discard(self, namespace: str, name: str) -> None:
         """No pod of the batch was created."""

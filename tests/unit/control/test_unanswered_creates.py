@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from executor.errors import ApiError, Unreachable
+from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION
 from executor.kube.port import PodRef
 from executor.model import Launch, Outcome
 from tests.fakes.kube import Call, status_error
@@ -201,6 +202,30 @@ async def test_a_pod_that_was_met_again_and_whose_secret_cannot_be_made_is_repla
         world.succeeds(launch)
         await world.passes(5)
         assert (world.settled(launch), world.events(launch), kube.pods, kube.secrets) == (1, [], {}, {})
+
+
+async def test_pods_that_were_met_again_never_wait_for_a_secret_that_lacks_their_workload() -> None:
+    """Their batch's was refused; a Secret made for the first of them would lack the others' workloads."""
+    asked: list[str] = []
+
+    def lose(call: Call) -> ApiError | None:
+        asked.append(call.name)
+        lost = (call.verb, call.resource) == ("create", "pods") and asked.count(call.name) == 1
+        return Unreachable("connection reset") if lost else None
+
+    kube = answering_secrets(forbidden())
+    kube.lose_answer = lose
+    async with World(kube=kube) as world:
+        launches = world.queue_all(world.tasks(3))
+        await world.passes(20)
+        mounted = {
+            pod["metadata"]["labels"][LAUNCH_LABEL]: kube.secrets[
+                "default", pod["metadata"]["annotations"][SECRET_ANNOTATION]
+            ]
+            for pod in kube.pods.values()
+        }
+        assert len(mounted) == 3
+        assert [launch.id in mounted[launch.id].data for launch in launches] == [True, True, True]
 
 
 async def test_pods_whose_secret_somebody_took_away_are_replaced() -> None:
