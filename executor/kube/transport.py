@@ -61,8 +61,7 @@ class Transport:
 
     async def send(self, request: Request) -> bytes:
         """The body of a 2xx answer. Raises ApiError."""
-        async with self.stream(request, self._timeout) as chunks:
-            return b"".join([chunk async for chunk in chunks])
+        return await self._read(await self._answer(request, self._timeout), request)
 
     async def headers(self, request: Request) -> Mapping[str, str]:
         """The headers of a 2xx answer; its body is not read. Raises ApiError."""
@@ -86,6 +85,15 @@ class Transport:
     def where(self, request: Request) -> str:
         """What is asked of whom, for messages: "create pods at host:port"."""
         return f"{request.verb} {request.resource} at {self.host}"
+
+    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
+        """All of the body, after which the connection is free for the next request."""
+        try:
+            return await response.read()
+        except _BELOW_HTTP as error:
+            raise classify.from_exception(error, self.where(request)) from error
+        except Exception as error:
+            raise self._unexpected(error, request) from error
 
     async def _chunks(self, response: aiohttp.ClientResponse, request: Request) -> AsyncGenerator[bytes]:
         try:
@@ -148,7 +156,7 @@ class Transport:
 
     async def _refusal(self, response: aiohttp.ClientResponse, request: Request) -> ApiError:
         try:
-            body = b"".join([chunk async for chunk in self._chunks(response, request)])
+            body = await self._read(response, request)
         except ApiError as error:
             return error
         return classify.from_response(response.status, body, response.headers, self.where(request))
