@@ -62,14 +62,18 @@ def answering(run_seconds: float = 1.0) -> Iterator[Server]:
 
 @contextmanager
 def real() -> Iterator[Server]:
-    """The API server that BENCH_KUBECONFIG names. BENCH_SERVER_PIDS: its processes, where they are on this machine."""
+    """The API server that BENCH_KUBECONFIG names. BENCH_SERVER_PIDS: its processes, where they are on this machine;
+    they get a core of their own, as the local cluster does."""
     path = Path(os.environ[REAL])
     cluster = Cluster(path)
     cluster.ensure_namespace(NAMESPACE)
     pids = [int(pid) for pid in os.environ.get(REAL_PIDS, "").split(",") if pid]
+    first, last = _cores() if pids else (None, None)
+    for pid in pids:
+        _pin(pid, first)
     try:
-        with TemporaryDirectory(prefix="bench-") as folder, _player(path, Path(folder), None) as ended:
-            yield Server(path, ended, pids, None)
+        with TemporaryDirectory(prefix="bench-") as folder, _player(path, Path(folder), first) as ended:
+            yield Server(path, ended, pids, last)
     finally:
         cluster.core.delete_namespace(NAMESPACE)
         cluster.close()
@@ -111,5 +115,7 @@ def _cores() -> tuple[int | None, int | None]:
 
 
 def _pin(pid: int, core: int | None) -> None:
+    """All threads that the process has; those that it starts later follow."""
     if core is not None:
-        os.sched_setaffinity(pid, {core})
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
