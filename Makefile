@@ -55,7 +55,7 @@ demo: $(STAMP)
 	  DEMO_NAMESPACE="$(call given,NAMESPACE)" DEMO_HOST="$(call given,HOST)" $(BIN)/python -m executor.demo
 
 test: lint
-	$(BIN)/python -m pytest $(TESTS) -m "not alone" -n $(JOBS) --dist loadfile --durations=10 $(PYTEST_ARGS) $(some)
+	$(BIN)/python -m pytest $(TESTS) -m "not alone" -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS) $(some)
 	$(BIN)/python -m pytest $(TESTS) -m alone $(PYTEST_ARGS) $(some)
 
 # 5 is pytest's word for "none of that kind": no failure where only some of the tests were asked for.
