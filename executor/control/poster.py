@@ -17,6 +17,7 @@ from executor.control.chronicle import Chronicle
 from executor.control.composer import Draft
 from executor.control.janitor import Janitor
 from executor.control.jobs import Jobs
+from executor.control.launch_log import LaunchLog
 from executor.control.lease import Lease
 from executor.control.pace import Pace
 from executor.control.quiet import Quiet
@@ -73,7 +74,7 @@ class Poster:
         self._slots = asyncio.Semaphore(policy.concurrency)
         self._jobs = Jobs("a batch of launches")
         self._waits = Jobs("a Secret whose pod may still turn up")
-        self._quiet = Quiet()
+        self._quiet, self._log = Quiet(), LaunchLog()
         self.under_way = 0  # launches of batches that are not answered yet
         self.posted = 0
         self.lapses = 0  # of the lease, after which the rows of everything queued were read anew
@@ -92,6 +93,7 @@ class Poster:
         """Give up what is still under way."""
         await self._jobs.cancel()
         await self._waits.cancel()
+        self._log.flush()
 
     async def _post_batch(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
         """The Secret and its pods go out together; then the pods are made its owners."""
@@ -217,7 +219,7 @@ class Poster:
         self._tracker.posted(tracked)
         for warning in draft.built.warnings:
             self._chronicle.say(tracked, "pod warning", warning, once=warning, level="warning")
-        log.info("%s: posted pod %s/%s (attempt %d)", tracked.launch, ref.namespace, ref.name, tracked.attempt)
+        self._log.posted(tracked, ref)
         self._on_posted(tracked)
         return ref
 
