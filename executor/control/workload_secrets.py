@@ -121,8 +121,9 @@ class WorkloadSecrets:
     async def adopt(self, pod: PodView) -> bool:
         """A pod whose create was answered late mounts an earlier batch's Secret: it becomes an owner of it.
 
-        False if there may be no such Secret, so that the pod would wait for its volume for ever. It is not made anew:
-        Secrets are immutable, and the next pod of that batch would not find its own workload in it.
+        False if there is no such Secret, so that the pod would wait for its volume for ever. It is not made anew:
+        Secrets are immutable, and the next pod of that batch would not find its own workload in it. One that cannot
+        be handed over may be there, and its pod may start at any moment: it is asked for again, and then left alone.
         """
         namespace, name = pod.metadata.namespace, pod.metadata.annotations.get(SECRET_ANNOTATION)
         if not name:
@@ -131,8 +132,13 @@ class WorkloadSecrets:
         owners.append(PodRef(namespace, pod.metadata.name, pod.metadata.uid))
         if (namespace, name) in self._open:
             return True  # the batch itself creates it and hands it over
-        async with self._adopting:
-            return await self.hand_over(namespace, name, owners) is Closed.DONE
+        for delay in (*RETRY_DELAYS, 0.0):
+            async with self._adopting:
+                closed = await self.hand_over(namespace, name, owners)
+            if closed is not Closed.UNOWNED:
+                break
+            await asyncio.sleep(delay)
+        return closed is not Closed.GONE
 
     async def discard(self, namespace: str, name: str) -> None:
         """No pod of the batch was created."""

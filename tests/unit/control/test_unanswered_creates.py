@@ -228,6 +228,19 @@ async def test_pods_that_were_met_again_never_wait_for_a_secret_that_lacks_their
         assert [launch.id in mounted[launch.id].data for launch in launches] == [True, True, True]
 
 
+async def test_a_pod_that_was_met_again_keeps_its_place_while_its_secret_cannot_be_handed_over() -> None:
+    """The Secret is there, so the pod may start at any moment: a second one would be turned away, and fail the task."""
+    kube = losing_the_first_answer([])
+    kube.fail = lambda call: forbidden() if (call.verb, call.resource) == ("patch", "secrets") else None
+    async with World(kube=kube) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(60)
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(5)
+        assert (world.created(launch), world.settled(launch), world.events(launch), kube.pods) == (1, 1, [], {})
+
+
 async def test_pods_whose_secret_somebody_took_away_are_replaced() -> None:
     """Before it could be handed over to them."""
     kube = Cluster()
