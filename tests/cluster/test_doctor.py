@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -13,6 +14,9 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from airflow.jobs.job import Job, JobState
+from airflow.sdk.timezone import utcnow
+from airflow.utils.session import create_session
 from kubernetes import client
 
 from executor.airflow_config import read_settings
@@ -139,6 +143,7 @@ def test_the_command_says_that_all_is_well(place: Place, run: Run) -> None:
         *(f"{what} {place.namespace}" for what in ("permissions in namespace", "namespace", "quota in")),
         *(f"limit range in {place.namespace}", "dry run of a task's pod", "DAG bundle dags-folder", "execution API"),
         *("secrets", "config maps", "pull secrets", "service accounts", "volume claims", "priority classes", "logs"),
+        "logs of container tasks",
     }
 
 
@@ -219,6 +224,19 @@ def test_options_that_stop_the_scheduler(place: Place, run: Run, monkeypatch: py
     monkeypatch.setenv("AIRFLOW__KUBERNETES_POD_EXECUTOR__CREATE_CONCURRENCY", "many")
     shown = run("doctor")
     assert (shown.code, shown.out.startswith("failed    configuration: ")) == (1, True)
+
+
+@pytest.mark.parametrize(("hours", "verdict"), [(0, Verdict.WARNING), (1, Verdict.SKIPPED)])
+def test_a_living_triggerer_whose_logs_nobody_else_sees(
+    place: Place, database: None, hours: int, verdict: Verdict
+) -> None:
+    place.change_template(volumes=[{"name": "dags", "configMap": {"name": "dags"}}, {"name": "logs", "emptyDir": {}}])
+    with create_session() as session:
+        job = Job(job_type="TriggererJob", state=JobState.RUNNING, latest_heartbeat=utcnow() - timedelta(hours=hours))
+        job.hostname = "triggerer-0"
+        session.add(job)
+    found = told()["logs of container tasks"]
+    assert (found.verdict, "triggerer-0" in found.text) == (verdict, hours == 0)
 
 
 def test_another_installation_with_our_id(place: Place, database: None) -> None:

@@ -7,12 +7,14 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from executor.cli.doctor.facts import AirflowSide, Stranger, Unread
+from executor.cli.doctor.facts import AirflowSide, Stranger, Triggerers, Unread
 from executor.cli.doctor.finding import Finding, failed, ok, skipped, warning
 from executor.cli.doctor.worker import Worker, kind_of
 
 URL: Final = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
 BASE_URL: Final = "AIRFLOW__API__BASE_URL"
+_OF_ONE_POD_OR_NODE: Final = frozenset({"emptyDir", "hostPath"})
+CONTAINER_LOGS: Final = "logs of container tasks"
 LOCAL_BUNDLE: Final = "LocalDagBundle"
 _SET_URL: Final = f"Set {URL} in container base of the pod template, to the API server's address in the cluster."
 
@@ -135,6 +137,48 @@ def _remote_finding(check: str, side: AirflowSide, worker: Worker) -> Finding:
         text = f"remote ({side.store}); its reader does not show why a pod failed, the event log does"
         return warning(check, text, "Look for reasons in Airflow's event log (Audit Log), or use S3, GCS or WASB.")
     return ok(check, f"remote ({side.store}), with the reasons of failures")
+
+
+def kept_container_log_finding(side: AirflowSide, worker: Worker | None) -> Finding | None:
+    """What keeps the log of a task that ran in a triggerer, for after its end; None where nothing is seen that does."""
+    check = CONTAINER_LOGS
+    if side.remote_logging:
+        return _remote_container_finding(check, side)
+    shared = _shared_log_volume(side, worker)
+    return ok(check, f"on volume {shared}, which triggerer and API server must mount, too") if shared else None
+
+
+def triggerer_log_finding(side: AirflowSide, triggerers: Triggerers | Unread) -> Finding:
+    """Where nothing else keeps it, the log lies where the triggerer ran (Airflow `file_task_handler.py`)."""
+    check = CONTAINER_LOGS
+    if isinstance(triggerers, Unread):
+        return skipped(check, triggerers.why)
+    if not triggerers.hosts:
+        return skipped(check, "no triggerer runs, so nothing is known of its log folder", "Ask again when one does.")
+    if set(triggerers.hosts) == {triggerers.here}:
+        return ok(check, f"the triggerer runs on this host, and writes to {side.base_log_folder} here")
+    text = f"what PodOperator and @task.pod log in the triggerer ({', '.join(triggerers.hosts)}) is not shown any more "
+    remedy = (
+        "Set [logging] remote_logging for triggerer and API server, or mount one ReadWriteMany volume at their "
+        f"base_log_folder ({side.base_log_folder}); if they share one already, nothing is to be done."
+    )
+    return warning(check, f"{text}when the task has ended: no remote logging, and no shared volume", remedy)
+
+
+def _remote_container_finding(check: str, side: AirflowSide) -> Finding:
+    if side.store is None:
+        text = "[logging] remote_logging is on without a store: what the triggerer logs is not shown after a task's end"
+        return warning(check, text, "Correct [logging], see the check of logs.")
+    return ok(check, f"remote ({side.store}), where the triggerer has the same [logging]")
+
+
+def _shared_log_volume(side: AirflowSide, worker: Worker | None) -> str:
+    """The volume with the workers' logs, if it is one for all nodes."""
+    if worker is None:
+        return ""
+    volume = worker.volume_of(worker.variable("AIRFLOW__LOGGING__BASE_LOG_FOLDER") or side.base_log_folder)
+    shared = volume is not None and kind_of(volume) not in _OF_ONE_POD_OR_NODE
+    return f"{(volume or {}).get('name')} ({kind_of(volume or {})})" if shared else ""
 
 
 def deployment_finding(deployment: str, strangers: Sequence[Stranger] | Unread) -> Finding:

@@ -10,7 +10,7 @@ from airflow.configuration import conf
 
 from executor.airflow_compat import remote_store, remote_upload
 from executor.airflow_config import OUR_PATHS, AirflowFacts
-from executor.cli.doctor.facts import AirflowSide, Stranger, Unread
+from executor.cli.doctor.facts import AirflowSide, Stranger, Triggerers, Unread
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.strays import launch_of
 from executor.control.tracker import is_alive
@@ -20,6 +20,7 @@ from executor.kube.port import KubePort
 from executor.observe.pod_view import PodView
 
 JOB_LABEL = "airflow-worker"
+TRIGGERER = "TriggererJob"
 
 
 def airflow_side(facts: AirflowFacts) -> AirflowSide:
@@ -40,6 +41,23 @@ def airflow_side(facts: AirflowFacts) -> AirflowSide:
         parallelism=facts.parallelism,
         warnings=facts.warnings,
     )
+
+
+def triggerers() -> Triggerers | Unread:
+    """Where the triggerers run, by their heartbeats."""
+    from airflow.jobs.job import Job, JobState
+    from airflow.utils.net import get_hostname
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    asked = select(Job).where(Job.job_type == TRIGGERER, Job.state == JobState.RUNNING)
+    try:
+        with create_session() as session:
+            hosts = {str(one.hostname) for one in session.scalars(asked) if one.is_alive()}
+    except SQLAlchemyError as error:
+        return Unread(f"the database does not say where triggerers run ({type(error).__name__})")
+    return Triggerers(tuple(sorted(hosts)), get_hostname())  # type: ignore[no-untyped-call]
 
 
 async def strangers(

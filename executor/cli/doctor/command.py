@@ -16,7 +16,7 @@ from rich.text import Text
 
 from executor.airflow_config import read_facts, read_settings
 from executor.cli.doctor import airflow_checks, cluster_checks, pod_checks, room_checks
-from executor.cli.doctor.airflow_reading import airflow_side, strangers
+from executor.cli.doctor.airflow_reading import airflow_side, strangers, triggerers
 from executor.cli.doctor.facts import AirflowSide, PlannedPod
 from executor.cli.doctor.finding import Finding, Verdict, failed, skipped
 from executor.cli.doctor.reading import Reader
@@ -101,10 +101,12 @@ async def _plans(settings: Settings, team: str | None) -> _Plans:
 
 def _worker_findings(side: AirflowSide, plans: _Plans) -> Iterator[Finding]:
     """What the worker in the first pod finds; other templates differ in little that matters here."""
-    if not plans.pods:
+    worker = Worker(plans.pods[0][1].manifest) if plans.pods else None
+    kept = airflow_checks.kept_container_log_finding(side, worker)
+    yield kept or airflow_checks.triggerer_log_finding(side, triggerers())
+    if worker is None:
         yield skipped("worker", "no pod can be made, so nothing is known of what a worker finds in it")
         return
-    worker = Worker(plans.pods[0][1].manifest)
     yield airflow_checks.execution_api_finding(side, worker)
     yield from airflow_checks.bundle_findings(side, worker)
     yield airflow_checks.log_finding(side, worker)

@@ -122,6 +122,14 @@ class AirflowSide:
 
 
 @dataclass(frozen=True, slots=True)
+class Triggerers:
+    """Where the living triggerers run, and this process."""
+
+    hosts: tuple[str, ...]
+    here: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stranger:
     """A living pod with our deployment's id whose task is not in our database. known: its DAG and its scheduler's job
     are."""

@@ -21,6 +21,7 @@ from executor.cli.doctor.facts import (
     Reference,
     Server,
     Stranger,
+    Triggerers,
     Unread,
 )
 from executor.cli.doctor.finding import Finding, Verdict
@@ -355,6 +356,30 @@ def test_logs_without_a_remote_store() -> None:
     assert airflow_checks.log_finding(SIDE, worker()).verdict is WARNING
     assert [said(emptyDir={}), said(hostPath={"path": "/x"}), said(nfs={"path": "/x"})] == [WARNING, WARNING, OK]
     assert said(persistentVolumeClaim={"claimName": "logs"}) is OK
+
+
+def test_logs_of_container_tasks_that_something_keeps() -> None:
+    def said(side: AirflowSide = SIDE, **source: Any) -> Verdict | None:
+        base, spec = mounted("/logs", **source)
+        found = airflow_checks.kept_container_log_finding(side, worker(base, **spec))
+        return found and found.verdict
+
+    remote = replace(SIDE, remote_logging=True, store="S3RemoteLogIO")
+    assert said(persistentVolumeClaim={"claimName": "logs"}) is OK
+    assert said(remote, emptyDir={}) is OK
+    assert said(replace(remote, store=None), emptyDir={}) is WARNING
+    assert [said(emptyDir={}), said(hostPath={"path": "/x"})] == [None, None]
+    assert airflow_checks.kept_container_log_finding(SIDE, None) is None
+
+
+def test_logs_of_container_tasks_that_nothing_keeps() -> None:
+    lost = airflow_checks.triggerer_log_finding(SIDE, Triggerers(("triggerer-0",), "scheduler-0"))
+    assert (lost.verdict, "triggerer-0" in lost.text, "/logs" in lost.remedy) == (WARNING, True, True)
+    both = Triggerers(("scheduler-0", "triggerer-0"), "scheduler-0")
+    assert airflow_checks.triggerer_log_finding(SIDE, both).verdict is WARNING
+    assert airflow_checks.triggerer_log_finding(SIDE, Triggerers(("here",), "here")).verdict is OK
+    assert airflow_checks.triggerer_log_finding(SIDE, Triggerers((), "here")).verdict is SKIPPED
+    assert airflow_checks.triggerer_log_finding(SIDE, HIDDEN).verdict is SKIPPED
 
 
 def test_logs_in_a_remote_store() -> None:
