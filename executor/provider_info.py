@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Runs every task in a Kubernetes pod of its own.",
         "versions": [__version__],
         "executors": ["executor.kubernetes_executor.KubernetesExecutor"],
+        "task-decorators": [{"name": "pod", "class-name": "executor.operators.decorator.pod_task"}],
         "cli": ["executor.cli.definition.get_commands"],
         "config": {
             OWN_SECTION: {

@@ -106,6 +106,15 @@ class KubeApi:
             async for chunk in chunks:
                 yield chunk
 
+    async def follow_stamped_log(self, namespace: str, name: str, container: str, since: str) -> AsyncGenerator[bytes]:
+        """The log in chunks, each line with its time before it, from the second `since` (RFC 3339; "": all) until the
+        container ends. No time limit. Raises ApiError."""
+        request = requests.follow_stamped_log(namespace, name, container, since)
+        timeout = aiohttp.ClientTimeout(sock_connect=10.0)
+        async with self._transport.stream(request, timeout) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
     async def list_pod_events(self, pod: PodRef) -> Sequence[PodEvent]:
         return await self._ask(requests.list_pod_events(pod), decode.pod_events)
 

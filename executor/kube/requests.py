@@ -98,6 +98,14 @@ def read_log(namespace: str, name: str, container: str, tail_lines: int | None, 
     return Request("get", "pods/log", "GET", core_path(namespace, "pods", name, "log"), query, accept="*/*")
 
 
+def follow_stamped_log(namespace: str, name: str, container: str, since: str) -> Request:
+    """since: "" for the beginning."""
+    query: dict[str, str | int] = {"container": container, "follow": "true", "timestamps": "true"}
+    if since:
+        query["sinceTime"] = since
+    return Request("get", "pods/log", "GET", core_path(namespace, "pods", name, "log"), query, accept="*/*")
+
+
 def list_pod_events(pod: PodRef) -> Request:
     query: dict[str, str | int] = {"fieldSelector": f"involvedObject.uid={pod.uid}", "limit": 500}
     return Request("list", "events", "GET", core_path(pod.namespace, "events"), query)

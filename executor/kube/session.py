@@ -21,6 +21,7 @@ from aiohttp import AddrInfoType
 
 from executor.kube.settings import KubeSettings
 
+_TLS_RECORD = 2**14
 _READ_BUFFER = 2**21  # as the official client: a large object comes in one piece
 _END_SECONDS = 1.0
 _LOOK_SECONDS = 0.005
@@ -29,9 +30,27 @@ _LOOK_SECONDS = 0.005
 class Connector(aiohttp.TCPConnector):
     """One that knows its sockets."""
 
-    def __init__(self, sockets: Sockets, **options: Any) -> None:
+    def __init__(self, sockets: Sockets, *, small_buffers: bool, **options: Any) -> None:
         super().__init__(socket_factory=sockets, **options)
-        self.sockets = sockets
+        self.sockets, self._small_buffers = sockets, small_buffers
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        if self._small_buffers:
+            with_small_buffer(connection.transport)
+        return connection
+
+
+def with_small_buffer(transport: Any) -> None:
+    """Let a TLS connection read a record at a time: asyncio gives each one 256 KiB (`asyncio/sslproto.py`, `max_size`).
+
+    Other transports, and an asyncio that does it otherwise, are left alone.
+    """
+    protocol: Any = getattr(transport, "_ssl_protocol", None)
+    if getattr(protocol, "max_size", 0) > _TLS_RECORD and hasattr(protocol, "_ssl_buffer_view"):
+        protocol.max_size = _TLS_RECORD
+        protocol._ssl_buffer = bytearray(_TLS_RECORD)
+        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)
 
 
 def use_own_session(api_client: Any, settings: KubeSettings) -> aiohttp.ClientSession:
@@ -48,7 +67,12 @@ def use_own_session(api_client: Any, settings: KubeSettings) -> aiohttp.ClientSe
 
 def connector(configuration: Any, settings: KubeSettings) -> Connector:
     """Pool, TLS and keepalive for this configuration."""
-    return Connector(Sockets(settings), limit=settings.connection_pool_size, ssl=tls_context(configuration))
+    return Connector(
+        Sockets(settings),
+        small_buffers=settings.small_buffers,
+        limit=settings.connection_pool_size,
+        ssl=tls_context(configuration),
+    )
 
 
 async def close(api_client: Any) -> None:

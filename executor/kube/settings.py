@@ -42,6 +42,7 @@ class KubeSettings:
     api_client_retry_configuration: Mapping[str, Any] = field(default_factory=dict)
     delete_option_kwargs: Mapping[str, Any] = field(default_factory=dict)
     connection_pool_size: int = 100
+    small_buffers: bool = False  # for many connections that say little: see session.with_small_buffer
     request_timeout: float = 60.0
     list_page_size: int = 500
     watch_seconds: float = 300.0  # asked of the server, shortened at random by up to a third

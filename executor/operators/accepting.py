@@ -11,11 +11,12 @@ from airflow.sdk.definitions.xcom_arg import PlainXComArg
 from airflow.triggers.base import StartTriggerArgs
 
 from executor.operators import parameters as table
-from executor.operators.carried import XComMarker, pack, replaced
+from executor.operators.carried import FUNCTION, XComMarker, pack, replaced
 from executor.operators.plain import RefusedParameterError, plain_value
 
 TRIGGER: Final = "executor.operators.trigger.PodTrigger"
 RESUME: Final = "resumed"
+_TRAVELS: Final = (*table.TOLD, *FUNCTION)
 
 
 def start_args(values: Mapping[str, Any], timeout: timedelta | None) -> StartTriggerArgs:
@@ -30,7 +31,7 @@ def start_args(values: Mapping[str, Any], timeout: timedelta | None) -> StartTri
 
 def marked(values: Mapping[str, Any]) -> dict[str, Any]:
     """XComs of other tasks as markers; one that is computed from others needs a worker anyway."""
-    told = {name: values[name] for name in table.TOLD if name in values}
+    told = {name: values[name] for name in _TRAVELS if name in values}
     return dict(replaced(told, lambda leaf: XComMarker(leaf.operator.task_id, leaf.key) if _plain_xcom(leaf) else leaf))
 
 
@@ -70,7 +71,7 @@ def _around_xcoms(name: str, value: Any) -> Any:
 
 def computed_xcoms(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Arguments that only a worker can compute: `.map()`, `.zip()`, and those of a mapped task group."""
-    names = [name for name in table.TOLD if any(map(_computed, _leaves(values.get(name))))]
+    names = [name for name in _TRAVELS if any(map(_computed, _leaves(values.get(name))))]
     return tuple(f"{name} is computed from XComs, which a worker does" for name in names)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -12,6 +13,7 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import DeleteXCom, GetTaskStates, GetXCom, SetXCom
 
 from executor.identity import Identity
+from executor.manifest.model import JsonMap
 from executor.operators.cluster import ClusterChoiceError
 
 DEFAULT_CONNECTION: Final = "kubernetes_default"
@@ -38,6 +40,16 @@ class AirflowSide(Protocol):
 
 class PushError(ValueError):
     """A result that cannot become an XCom; one sentence."""
+
+
+async def push_where(airflow: AirflowSide, identity: Identity, pod: JsonMap, log: logging.Logger) -> None:
+    """Store where the pod is, as soon as it is there, so that it is known whatever comes (cncf.kubernetes
+    `execute_sync`)."""
+    where = dict(zip(POD_KEYS, (pod["metadata"]["name"], pod["metadata"]["namespace"]), strict=True))
+    try:
+        await airflow.push(identity, where, mapped=False)
+    except PushError as error:
+        log.warning("%s", error)
 
 
 class InTriggerer:

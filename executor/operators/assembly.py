@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from airflow.sdk.exceptions import AirflowRuntimeError
+
 from executor.errors import ApiError
 from executor.identity import Identity
 from executor.kube.client import KubeApi
@@ -24,12 +26,14 @@ from executor.operators.airflow_side import DEFERRED, AirflowSide
 from executor.operators.carried import VersionError
 from executor.operators.cluster import ClusterChoice, ClusterChoiceError, choose
 from executor.operators.deployment import this_deployment
+from executor.operators.function_container import TooLargeError, in_container
 from executor.operators.hooks import mutating
 from executor.operators.hub import Hub, NamespaceWatch
 from executor.operators.life import Life, utcnow
 from executor.operators.manifest import selector
 from executor.operators.orphans import collect_for_ever
 from executor.operators.outcome import Ending, diagnosis_of
+from executor.operators.plain import RefusedParameterError
 from executor.operators.rendering import RenderingError
 from executor.operators.slots import Slots
 from executor.operators.stages import Silent, Stages
@@ -40,7 +44,16 @@ FALLBACK_NAMESPACE: Final = "default"
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 #: What may be wrong before there is a pod; the text of each is a sentence for the DAG author.
-NOT_TO_BE_MADE: Final = (RenderingError, ClusterChoiceError, ManifestError, ApiError, SettingsError, VersionError)
+NOT_TO_BE_MADE: Final = (
+    RenderingError,
+    ClusterChoiceError,
+    ManifestError,
+    ApiError,
+    SettingsError,
+    VersionError,
+    TooLargeError,
+    RefusedParameterError,
+)
 
 
 def identity_of(ti: Any) -> Identity:
@@ -62,8 +75,9 @@ def identity_of(ti: Any) -> Identity:
 
 
 async def task_of(identity: Identity, parameters: Mapping[str, Any], airflow: AirflowSide) -> ContainerTask:
-    """Raises ManifestError for a template that cannot be read, ClusterChoiceError for a contradiction."""
-    here = this_deployment()
+    """Raises ManifestError for a template that cannot be read, ClusterChoiceError for a contradiction, and
+    TooLargeError for a function that does not fit into a pod."""
+    here, parameters = this_deployment(), in_container(parameters, identity)
     extra = await airflow.extra(parameters.get("kubernetes_conn_id"))
     choice = choose(parameters, extra, here.settings.kube, here.names_cluster)
     template = await _template(parameters.get("pod_template_file"))
@@ -154,16 +168,21 @@ class Followed:
         Hub.here().later(doing)
 
     async def _taken(self) -> bool:
-        return await self.airflow.state(self.task.identity) != DEFERRED
+        try:
+            return await self.airflow.state(self.task.identity) != DEFERRED
+        except AirflowRuntimeError:
+            return False  # not known now; asked again
 
     def _new(self, task: ContainerTask, *, wrapped: bool) -> Life:
         life = Life(task, self.api, self.watch, self.airflow, self.slots, self.log, wrapped)
-        life.mutate, life.stages = mutating(), self.stages
+        life.mutate, life.stages, life.turns = mutating(), self.stages, Hub.here().turns
         return life
 
     def _no_shell(self, pod: PodView) -> bool:
         """Only a command that was wrapped can fail so and succeed without."""
         given = self.task.parameters
+        if given.get("function"):
+            return False
         never = diagnosis_of(pod, self.task.base, present=True).cls is PodClass.NEVER_RUNS
         return never and bool(given.get("do_xcom_push") and given.get("cmds"))
 

@@ -27,8 +27,11 @@ class XComMarker:
     key: str
 
 
+#: Of a `@task.pod` function.
+FUNCTION: Final[Mapping[str, Any]] = {"function": None, "op_args": [], "op_kwargs": {}}
+
 #: BaseOperator's own arguments that the triggerer needs too. execution_timeout: in seconds, from the pod's making.
-EXTRA: Final[Mapping[str, Any]] = {"execution_timeout": None, "multiple_outputs": False}
+EXTRA: Final[Mapping[str, Any]] = {"execution_timeout": None, "multiple_outputs": False, **FUNCTION}
 
 
 class VersionError(ValueError):
@@ -43,6 +46,13 @@ def told(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _defaults() -> dict[str, Any]:
     return {name: BY_NAME[name].default for name in TOLD} | dict(EXTRA)
+
+
+def of_operator(operator: Any) -> dict[str, Any]:
+    """What a task says that is not about its scheduling, as it stands now."""
+    defaults = {name: BY_NAME[name].default for name in TOLD} | dict(FUNCTION)
+    values = operator.told
+    return {name: values.get(name, default) for name, default in defaults.items()}
 
 
 def pack(values: Mapping[str, Any]) -> str:

@@ -25,7 +25,8 @@ def mutating() -> Mutate | None:
 
     async def mutate(pod: JsonMap) -> JsonMap:
         try:
-            return await asyncio.wait_for(asyncio.to_thread(apply_hook, hook, pod), SECONDS)
+            async with asyncio.timeout(SECONDS):  # wait_for of Python 3.11 can swallow a cancellation
+                return await asyncio.to_thread(apply_hook, hook, pod)
         except TimeoutError:
             problem, advice = f"did not return within {SECONDS:g} s", "let it wait for nothing"
         except Exception as error:  # noqa: BLE001  (a user's code: anything, and it is said)

@@ -22,7 +22,9 @@ from executor.kube.port import Listed, PodGone
 from executor.kube.reflector import Reflected, ReflectorDown, reflect
 from executor.observe.pod_view import PodView, shared
 from executor.operators.cluster import ClusterChoice
+from executor.operators.connection import Connection
 from executor.operators.slots import Slots
+from executor.operators.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +158,7 @@ class Hub:
         self._opening = asyncio.Lock()
         self.background: set[asyncio.Task[Any]] = set()
         self.slots: Slots | None = None
+        self.turns = Turns()
 
     @classmethod
     def here(cls) -> Hub:
@@ -196,7 +199,7 @@ class Hub:
         """Have something done that outlives the task that asks for it, outside its log."""
         task = asyncio.create_task(doing(), context=contextvars.copy_context())
         self.background.add(task)
-        task.add_done_callback(self.background.discard)
+        task.add_done_callback(self._over)
 
     async def close(self) -> None:
         """For a loop that ends: finish what was put off, close everything."""
@@ -208,6 +211,11 @@ class Hub:
         for api in self._apis.values():
             await api.close()
 
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("What was to be done after a task's end went wrong: %s", error, exc_info=error)
+
     def _drop(self, key: tuple[Any, ...]) -> None:
         kept = self._watches[key]
         if not kept.users:
@@ -217,9 +225,9 @@ class Hub:
 
 async def _open(choice: ClusterChoice) -> KubeApi:
     if choice.kubeconfig is None:
-        return await KubeApi.open(choice.settings)
+        return await Connection.open(choice.settings)
     with _written(choice.kubeconfig) as path:
-        return await KubeApi.open(replace(choice.settings, config_file=path))
+        return await Connection.open(replace(choice.settings, config_file=path))
 
 
 @contextmanager

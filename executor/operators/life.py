@@ -22,7 +22,8 @@ from executor.manifest.model import JsonMap
 from executor.observe.diagnosis import NOT_LOOKED_AT, Diagnosis, PodClass
 from executor.observe.pod_view import PodView
 from executor.operators import manifest, outcome, removal
-from executor.operators.airflow_side import AirflowSide
+from executor.operators.airflow_side import AirflowSide, push_where
+from executor.operators.function_container import without_payload
 from executor.operators.hub import Follower, NamespaceWatch
 from executor.operators.launch import Launcher, LaunchError, belongs_to, older_tries
 from executor.operators.limits import limit_of
@@ -31,6 +32,7 @@ from executor.operators.results import Results
 from executor.operators.slots import Slots
 from executor.operators.stages import Silent, Stage, Stages
 from executor.operators.task import ContainerTask
+from executor.operators.turns import Turns
 
 GONE_FOR_SURE: Final = 10.0  # seconds before a pod that vanished ends its task: somebody else may have ended it
 OLDER_GONE: Final = 30.0
@@ -60,6 +62,7 @@ class Life:
     now: Callable[[], datetime] = utcnow
     mutate: Mutate | None = None
     stages: Stages = field(default_factory=Silent)
+    turns: Turns = field(default_factory=Turns)
     pod: PodView | None = None
     name: str = ""
     told: str = ""
@@ -68,7 +71,8 @@ class Life:
     async def run(self) -> Ending:
         """Return how the task ended. Raises only what is a defect of ours, and cancellation."""
         try:
-            await asyncio.wait_for(self.watch.listed(), FIRST_LIST)
+            async with asyncio.timeout(FIRST_LIST):  # wait_for of Python 3.11 can swallow a cancellation
+                await self.watch.listed()
             return await self._attempt(await self._mutated(self._built()))
         except (ManifestError, LaunchError) as error:
             return Ending("failed", str(error))
@@ -101,11 +105,9 @@ class Life:
         return found if belongs_to(found, self.task.identity) else None
 
     def _built(self) -> JsonMap:
-        return manifest.build(self._wanted())
-
-    def _wanted(self) -> manifest.Wanted:
         task = self.task
-        return manifest.Wanted(task.identity, task.parameters, task.template, task.namespace, self.wrapped)
+        wanted = manifest.Wanted(task.identity, task.parameters, task.template, task.namespace, self.wrapped)
+        return manifest.build(wanted)
 
     async def _mutated(self, built: JsonMap) -> JsonMap:
         """After the user's pod_mutation_hook; who the pod is stays. Raises ManifestError."""
@@ -122,7 +124,9 @@ class Life:
                     await self._make(built)
                 else:
                     self.log.info("Pod %s was found, and is followed on", self.name)
-                self._results = Results(self.task, self.api, self.log, built, self.stages)
+                await push_where(self.airflow, self.task.identity, built, self.log)  # its maker may have died before
+                self._results = Results(self.task, self.api, self.log, built, self.stages, self.turns)
+                del built  # a waiting task need not keep it
                 try:
                     return await self._follow(follower)
                 finally:
@@ -178,7 +182,7 @@ class Life:
             return None  # created, and not seen yet
         end = outcome.end_of(pod, base)
         if end is not None:
-            return await self._ended(pod)
+            return await self._ended(follower, pod)
         if not follower.present:
             return await self._vanished(follower)
         if pod.status.phase in ("Failed", "Succeeded"):
@@ -217,12 +221,11 @@ class Life:
             level = logging.WARNING if event.type == "Warning" else logging.INFO
             self.log.log(level, "Pod Event: %s - %s", event.reason, event.message)
 
-    async def _ended(self, pod: PodView) -> Ending:
+    async def _ended(self, follower: Follower, pod: PodView) -> Ending:
         end = outcome.end_of(pod, self.task.base)
         assert end is not None
         assert self._results is not None
-        self._results.listen(pod)
-        await self._results.finish()
+        await self._results.finish(follower)
         self.reached(Stage.ENDED, Stage.TEARDOWN)
         ending = outcome.ended(pod, self.task.base, end, self.task.parameters.get("skip_on_exit_code") or ())
         if ending.state == "success" and self.task.gives_result:
@@ -257,7 +260,8 @@ class Life:
         if self.task.parameters.get("log_events_on_failure"):
             await self._log_events(pod)
         if self.task.parameters.get("log_pod_spec_on_failure"):
-            self.log.info("The pod was made of:\n%s", yaml.safe_dump(self._built(), sort_keys=False))
+            made = yaml.safe_dump(without_payload(self._built()), sort_keys=False)
+            self.log.info("The pod was made of:\n%s", made)
         if delete:
             await self.stop()
         return Ending("failed", sentence)

@@ -68,7 +68,7 @@ def build(wanted: Wanted) -> JsonMap:
     for layer, patch in _layers(wanted):
         pod = _merged(pod, layer, patch)
     pod = _with_secrets(pod, wanted)
-    if wanted.parameters.get("do_xcom_push"):
+    if wanted.parameters.get("do_xcom_push") and not wanted.parameters.get("function"):  # which hands it over itself
         pod = xcom.with_result(pod, wanted.base, names.pod_name(wanted.identity), wrapped=wanted.wrapped)
     pod = _merged(pod, "executor", _identity_patch(pod, wanted))
     missing = container_without_image(pod)

@@ -30,28 +30,33 @@ class PodPartial(OperatorPartial):
     home: type
 
     def _expand(self, expand_input: ExpandInput, *, strict: bool) -> MappedOperator:
-        who = f"{self.operator_class.__name__} {self.kwargs['task_id']}"
-        expand_input.value = _plain_input(who, expand_input.value)
-        common = self._common()
-        mapped = super()._expand(expand_input, strict=strict)
-        reasons = (
-            *worker_reasons(common, self.operator_class, self.home, mapped.dag),
-            *computed_xcoms(common),
-            *_of_input(expand_input.value),
-        )
-        mapped.start_from_trigger = not reasons
-        mapped.start_trigger_args = None if reasons else start_args(common, common.get("execution_timeout"))
-        if not reasons:
-            mapped.partial_kwargs["execution_timeout"] = None  # the trigger's own, see PodOperator
-        return mapped
-
-    def _common(self) -> dict[str, Any]:
-        """The arguments of all instances, with what the DAG and the task group say for all their tasks."""
+        kind = self.operator_class
+        expand_input.value = _plain_input(f"{kind.__name__} {self.kwargs['task_id']}", expand_input.value)
         given = {name: value for name, value in self.kwargs.items() if name != "default_args"}
         defaults, _ = get_merged_defaults(given["dag"], given["task_group"], None, None)
-        for name in table.BY_NAME.keys() & defaults.keys() - given.keys():
-            given[name] = accepted(self.operator_class.__name__, name, defaults[name])
-        return given
+        common = with_defaults(kind.__name__, given, defaults)
+        mapped = super()._expand(expand_input, strict=strict)
+        decide_start(mapped, common, self.home)
+        return mapped
+
+
+def with_defaults(who: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of all instances, with what the DAG and the task group say for all their tasks."""
+    missing = table.BY_NAME.keys() & defaults.keys() - given.keys()
+    return {**given, **{name: accepted(who, name, defaults[name]) for name in missing}}
+
+
+def decide_start(mapped: MappedOperator, common: Mapping[str, Any], home: type) -> None:
+    """Have the instances start in the triggerer, unless something of them needs a worker."""
+    reasons = (
+        *worker_reasons(common, mapped.operator_class, home, mapped.dag),
+        *computed_xcoms(common),
+        *_of_input(mapped._get_specified_expand_input().value),
+    )
+    mapped.start_from_trigger = not reasons
+    mapped.start_trigger_args = None if reasons else start_args(common, common.get("execution_timeout"))
+    if not reasons:
+        mapped.partial_kwargs["execution_timeout"] = None  # the trigger's own, see PodOperator
 
 
 def plain_arguments(who: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ class _StartArgs:
     def __get__(self, task: PodOperator | None, kind: type | None = None) -> StartTriggerArgs | None:
         if task is None or not task.is_ready:
             return StartTriggerArgs(trigger_cls=TRIGGER, next_method=RESUME, trigger_kwargs={})
-        return None if task.worker_reasons else start_args(vars(task), task.given_timeout)
+        return None if task.worker_reasons else start_args(task.told, task.given_timeout)
 
 
 class _StartsInTriggerer:
@@ -61,7 +61,8 @@ class PodOperator(BaseOperator):
       ``[kubernetes_executor]``, else the one the triggerer runs in, else the kubeconfig of its user.
     - ``poll_interval``, ``startup_check_interval_seconds``, ``base_container_status_polling_interval``,
       ``logging_interval``, ``deferrable``: nothing is polled, and the task is never resumed in a worker.
-    - ``reattach_on_restart``, ``durable``: a try has one pod, whoever follows it.
+    - ``reattach_on_restart``, ``durable``: a try has one pod, whichever triggerer follows it. On the worker path a new
+      try goes on with the pod that the one before left at work, unless they are False.
     - ``do_xcom_push``: the content of /airflow/xcom/return.json, without a sidecar and without exec. Where ``cmds`` are
       given, /bin/sh runs them and hands over up to 8 MiB; an image's own entry point, or an image without a shell, up
       to 4096 bytes.
@@ -72,7 +73,7 @@ class PodOperator(BaseOperator):
     the worker path: a worker makes and follows the pod, and the task's log says why.
     """
 
-    template_fields = table.TEMPLATE_FIELDS
+    template_fields: tuple[str, ...] = table.TEMPLATE_FIELDS
     template_fields_renderers: ClassVar[dict[str, str]] = {"env_vars": "py"}
     ui_color = "#b8d8f5"
     BASE_CONTAINER_NAME = "base"
@@ -103,10 +104,20 @@ class PodOperator(BaseOperator):
         made._expand_called = True  # the one that is not used; the other warns if it is never mapped
         return PodPartial(operator_class=cls, kwargs=made.kwargs, params=made.params, home=PodOperator)
 
+    @classmethod
+    def home(cls) -> type:
+        """The class of this package whose hooks a triggerer stands in for; a user's subclass may have others."""
+        return PodOperator
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What its pod is made of, by parameter, beside much else."""
+        return vars(self)
+
     @property
     def worker_reasons(self) -> tuple[str, ...]:
         """Why this task needs a worker; empty: it starts in the triggerer."""
-        return (*worker_reasons(vars(self), type(self), PodOperator, self.dag), *computed_xcoms(vars(self)))
+        return (*worker_reasons(vars(self), type(self), self.home(), self._dag), *computed_xcoms(vars(self)))
 
     def execute(self, context: Any) -> Any:
         """The worker path."""

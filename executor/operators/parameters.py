@@ -38,7 +38,6 @@ class Parameter:
 _WATCH = "pods are followed by one watch for all tasks, so nothing is asked at intervals"
 _ALWAYS = "the task waits in the triggerer in any case"
 _NO_SIDECAR = "results come without a sidecar container"
-_ONE_POD = "each try has one pod with a name of its own, so that whoever follows the try finds that pod"
 
 PARAMETERS: Final = (
     Parameter("kubernetes_conn_id", Use.CLUSTER, "kubernetes_default"),
@@ -57,8 +56,8 @@ PARAMETERS: Final = (
     Parameter("in_cluster", Use.CLUSTER),
     Parameter("cluster_context", Use.CLUSTER),
     Parameter("labels", Use.POD),
-    Parameter("reattach_on_restart", Use.NOTHING, why=_ONE_POD),
-    Parameter("durable", Use.NOTHING, why=_ONE_POD),
+    Parameter("reattach_on_restart", Use.RUN),
+    Parameter("durable", Use.RUN),
     Parameter("startup_timeout_seconds", Use.RUN, 120),
     Parameter("startup_check_interval_seconds", Use.NOTHING, 5, why=_WATCH),
     Parameter("schedule_timeout_seconds", Use.RUN),

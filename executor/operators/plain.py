@@ -97,5 +97,5 @@ _SPECIAL: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def as_json(value: Any) -> str:
-    """Compact JSON, the same for the same values."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    """Compact JSON, in the order of the values: that of a function's arguments is the author's."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

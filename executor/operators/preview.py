@@ -10,22 +10,24 @@ import yaml
 from executor.identity import Identity
 from executor.manifest.model import JsonMap
 from executor.manifest.yaml_text import parse_yaml
+from executor.operators.carried import of_operator
 from executor.operators.deployment import this_deployment
+from executor.operators.function_container import in_container, without_payload
 from executor.operators.manifest import Wanted, build
-from executor.operators.parameters import BY_NAME, TOLD
 
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 
 
 def pod_text(operator: Any) -> str:
     """YAML of the pod, with its templates as they are written. Raises ManifestError."""
-    parameters = {name: getattr(operator, name, BY_NAME[name].default) for name in TOLD}
+    who = _identity(operator)
+    parameters = in_container(of_operator(operator) | {"op_args": [], "op_kwargs": {}}, who)
     path = parameters.get("pod_template_file")
     template: JsonMap | None = (
         parse_yaml(Path(path).read_text(encoding="utf-8"), f"podTemplate {path}") if path else None
     )
-    pod = build(Wanted(_identity(operator), parameters, template))
-    return str(yaml.safe_dump(pod, sort_keys=False))
+    pod = build(Wanted(who, parameters, template))
+    return str(yaml.safe_dump(without_payload(pod), sort_keys=False))
 
 
 def _identity(operator: Any) -> Identity:

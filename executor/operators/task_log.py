@@ -1,7 +1,7 @@
 """A container's log in the task's log: followed while it runs, each line once, in bounded memory.
 
-A broken stream is opened again and what was shown already is passed over. What a container task gives as its result
-is kept out of it (`xcom.ResultReader`).
+A broken stream is opened again where it was left off (`stamps`), and so is one that gave way to others (`turns`). What
+a container task gives as its result is kept out of it (`xcom.ResultReader`).
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from typing import Final, Protocol
 
 from executor.errors import ApiError, Refused
 from executor.kube.reflector import BackOff
+from executor.operators.stamps import StampedLog
+from executor.operators.turns import Place
 from executor.operators.xcom import ResultReader
 
 log = logging.getLogger(__name__)
 
-ALL_LINES: Final = 2**31 - 1  # `tailLines` of the API, where "all" cannot be said otherwise
 LONGEST_LINE: Final = 64 * 1024
 AT_ONCE: Final = 50  # lines between two chances for others on the loop
+END_SEEN: Final = 10.0  # seconds from the end of a log to the news that its container has ended
+LONGEST_WAIT: Final = 300.0
 
 
 class LogSource(Protocol):
-    """The two calls of the Kubernetes port that read logs."""
+    """The call that follows logs."""
 
-    def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]: ...
+    def follow_stamped_log(self, namespace: str, name: str, container: str, since: str) -> AsyncGenerator[bytes]: ...
 
 
 @dataclass(slots=True)
@@ -40,15 +43,24 @@ class ContainerLog:
     container: str
     show: Callable[[str], None]
     reader: ResultReader
+    place: Place
+    waits: Callable[[], None]
     taken: int = 0  # bytes
     problem: str = ""
     back_off: BackOff = field(default_factory=BackOff)
+    patience: float = END_SEEN
+    _stamped: StampedLog = field(default_factory=StampedLog)
+    _unshown: list[bytes] = field(default_factory=list)
 
     async def follow(self) -> None:
         """Until the container ends and everything was shown, or there is no log any more (`problem`)."""
         while True:
             try:
-                await self._stream()
+                async with self.place.held(self.waits):
+                    await self._stream()
+                self.problem = ""
+            except TimeoutError:
+                continue  # it is another's turn
             except Refused as error:
                 self.problem = str(error)
                 return
@@ -56,27 +68,33 @@ class ContainerLog:
                 self.problem = str(error)
                 await asyncio.sleep(self.back_off.after(error))
                 continue
-            self.problem = ""
-            self._show(self.reader.end())
-            return
+            if await self._has_ended():
+                await self._show(self.reader.end())
+                return
 
     async def _stream(self) -> None:
         """Raises ApiError."""
-        passing = self.taken
-        log_of = self.source.follow_log(self.namespace, self.pod, container=self.container, tail_lines=ALL_LINES)
+        await self._show([])
+        self._stamped.reopened()
+        log_of = self.source.follow_stamped_log(self.namespace, self.pod, self.container, self._stamped.since)
         async with aclosing(log_of) as chunks:
             async for chunk in chunks:
-                fresh = chunk[passing:]
-                passing = max(0, passing - len(chunk))
-                await self._take(fresh)
+                fresh = self._stamped.feed(chunk)
+                self.taken += len(fresh)
+                await self._show(self.reader.feed(fresh, LONGEST_LINE))
 
-    async def _take(self, chunk: bytes) -> None:
-        self.taken += len(chunk)
-        lines = self.reader.feed(chunk, LONGEST_LINE)
-        for start in range(0, len(lines), AT_ONCE):
-            self._show(lines[start : start + AT_ONCE])
+    async def _has_ended(self) -> bool:
+        """A log may also end because the node's agent was started anew: then its container goes on."""
+        if await self.place.wait_end(self.patience):
+            return True
+        self.patience = min(2 * self.patience, LONGEST_WAIT)
+        return False
+
+    async def _show(self, lines: list[bytes]) -> None:
+        """What is interrupted here is shown when it goes on."""
+        self._unshown.extend(lines)
+        while self._unshown:
+            now, self._unshown = self._unshown[:AT_ONCE], self._unshown[AT_ONCE:]
+            for line in now:
+                self.show(line.decode("utf-8", errors="backslashreplace").rstrip("\r"))
             await asyncio.sleep(0)
-
-    def _show(self, lines: list[bytes]) -> None:
-        for line in lines:
-            self.show(line.decode("utf-8", errors="backslashreplace").rstrip("\r"))

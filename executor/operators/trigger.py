@@ -17,6 +17,7 @@ from executor.operators import removal
 from executor.operators.airflow_side import DEFERRED, InTriggerer, PushError
 from executor.operators.assembly import NOT_TO_BE_MADE, Followed, following, identity_of, task_of
 from executor.operators.carried import unpack
+from executor.operators.dag_copy import let_go
 from executor.operators.outcome import Ending
 from executor.operators.rendering import ready
 from executor.operators.task import ContainerTask
@@ -108,7 +109,8 @@ class PodTrigger(BaseTrigger):
     def _let_go(self, ti: Any, context: Any) -> None:
         """The DAG, of which each deferred task has a copy of its own, is not needed while the pod runs."""
         context.clear()
-        ti.__dict__["task"] = None
+        task, ti.__dict__["task"] = ti.task, None
+        let_go(task)
         ti.__dict__["_cached_template_context"] = None
         self._parameters = ""
 

@@ -15,12 +15,12 @@ from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowSkipException
 
 from executor.identity import Identity
-from executor.operators import removal
-from executor.operators.airflow_side import POD_KEYS, RETURN, without
+from executor.operators import reattach, removal
+from executor.operators.airflow_side import RETURN, without
 from executor.operators.assembly import NOT_TO_BE_MADE, Followed, following, identity_of, task_of
+from executor.operators.carried import of_operator
 from executor.operators.hub import Hub
 from executor.operators.outcome import Ending
-from executor.operators.parameters import BY_NAME, TOLD
 from executor.operators.stages import Stage
 from executor.operators.user_code import UserCode
 
@@ -31,6 +31,9 @@ RUNNING: Final = "running"
 
 class InWorker:
     """airflow_side.AirflowSide, where a worker's own Airflow does most of it: old XComs are cleared at its start."""
+
+    def __init__(self, ti: Any) -> None:
+        self._ti = ti
 
     async def extra(self, conn_id: str | None) -> Mapping[str, Any]:
         if not conn_id:
@@ -48,7 +51,8 @@ class InWorker:
         return None
 
     async def push(self, identity: Identity, values: Mapping[str, Any], mapped: bool) -> None:
-        return None
+        for key, value in values.items():
+            self._ti.xcom_push(key=key, value=value)
 
 
 def carry_out(operator: Any, context: Any) -> Any:
@@ -60,22 +64,19 @@ def carry_out(operator: Any, context: Any) -> Any:
         raise AirflowSkipException(ending.sentence)
     if ending.state == "failed":
         raise AirflowException(ending.sentence)
-    xcoms = dict(ending.xcoms or {})
-    for key in POD_KEYS:
-        if key in xcoms:
-            context["ti"].xcom_push(key=key, value=xcoms[key])
-    return xcoms.get(RETURN)
+    return (ending.xcoms or {}).get(RETURN)
 
 
 async def _carry_out(operator: Any, context: Any) -> Ending:
-    airflow, user_code = InWorker(), None
-    parameters = {name: getattr(operator, name, BY_NAME[name].default) for name in TOLD}
+    airflow, user_code = InWorker(context["ti"]), None
     try:
-        task = await task_of(identity_of(context["ti"]), parameters, airflow)
+        task = await task_of(identity_of(context["ti"]), of_operator(operator), airflow)
         user_code = UserCode(operator, context, task.choice.settings)
         async with following(task, airflow, operator.log) as followed:
             followed.stages = user_code
             operator.killer = _killer(followed)
+            if reattach.wanted(task.parameters):
+                await _reattach(followed)
             ending = await _followed(followed)
             await _tidy(followed, ending)
             return ending
@@ -85,6 +86,14 @@ async def _carry_out(operator: Any, context: Any) -> Ending:
         if user_code is not None:
             user_code.close()
         await Hub.here().close()
+
+
+async def _reattach(followed: Followed) -> None:
+    task = await reattach.going_on(followed.task, followed.watch)
+    if task is not followed.task:
+        number = task.identity.try_number
+        followed.log.info("Reusing existing pod of try %d, as reattach_on_restart says", number)
+        followed.task = task
 
 
 async def _followed(followed: Followed) -> Ending:

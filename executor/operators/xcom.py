@@ -21,13 +21,15 @@ VOLUME: Final = "xcom"  # the provider's name of it (cncf.kubernetes `utils/xcom
 MESSAGE_LIMIT: Final = 4096
 LIMIT: Final = 8 * 1024 * 1024
 
-# The command is a child, so that its signals can be passed on: a shell with process id 1 ignores them otherwise.
+# The command is a child, so that its signals can be passed on: a shell with process id 1 ignores them otherwise. One
+# that is sent to a child just made may be lost, between its being made and its program, and so is sent again.
 _SCRIPT: Final = """\
 child= stop=
 trap 'stop=TERM; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 trap 'stop=INT; [ -z "$child" ] || kill -INT "$child" 2>/dev/null' INT
+[ -z "$stop" ] || exit 143
 "$@" & child=$!
-[ -z "$stop" ] || kill -"$stop" "$child" 2>/dev/null
+[ -z "$stop" ] || {{ sleep 1; kill -"$stop" "$child"; }} 2>/dev/null
 wait "$child"; code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 if [ "$code" = 0 ] && [ -e {file} ]; then

@@ -142,3 +142,10 @@ def test_mapped_over_xcoms_and_maps() -> None:
 def test_what_cannot_be_rendered_is_named(ti: Ti, task: Any, given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RenderingError, match=sentence):
         render(ti, task, **given)
+
+
+def test_what_another_task_gave_is_no_template() -> None:
+    ti = Ti(0, up="{{ name }}", several=["{{ name }}"])
+    assert render(ti, image=XComMarker("up", "return_value"), cmds=["{{ name }}"])["image"] == "{{ name }}"
+    assert render(ti, mapped({"image": xcom("several")}))["image"] == "{{ name }}"
+    assert render(ti, mapped({"image": ["{{ name }}"]}))["image"] == "world"

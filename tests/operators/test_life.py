@@ -33,6 +33,20 @@ def test_a_pod_that_ends_well() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_where_the_pod_is_becomes_known_at_once(code: int) -> None:
+    async def story() -> None:
+        world = World()
+        running = world.start(world.life())
+        name = await world.pod()
+        await asyncio.sleep(0.1)
+        assert world.airflow.stored == {identity().ti_id: {"pod_name": name, "pod_namespace": "default"}}
+        world.kube.play(name).running().finish(code)
+        await running
+
+    play(story)
+
+
 def test_an_answer_that_was_lost_makes_no_second_pod() -> None:
     async def story() -> None:
         world = World()
@@ -113,7 +127,7 @@ def test_a_pod_that_ended_while_nobody_looked() -> None:
         first.kube.play(name).finish(0)
         second = first.other()
         ending = await second.life(do_xcom_push=True).run()
-        assert ending.xcoms == {"pod_name": name, "pod_namespace": "default", "return_value": {"a": 1}}
+        assert ending.xcoms == {"return_value": {"a": 1}}
         assert second.said.count("[base] said") == 1
 
     play(story)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +20,31 @@ from tests.airflow.harness import Deployment
 
 pytestmark = [
     pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(3600 if os.environ.get("SOAK") else 300),
 ]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-DAGS = (Path(__file__).parent / "dags" / "pod_tasks.py").read_text()
+FOLDER = Path(__file__).parent / "dags"
+SOAK = bool(os.environ.get("SOAK"))
+CAP, MANY, POOLED = (5, 20, 12) if SOAK else (3, 9, 4)
+FROZEN = 120.0 if SOAK else 0.0  # seconds, beside those in which another triggerer takes over
+DAGS = (
+    (FOLDER / "pod_tasks.py")
+    .read_text()
+    .replace("MANY = 9", f"MANY = {MANY}")
+    .replace("POOLED = 4", f"POOLED = {POOLED}")
+)
+SCHEDULER_ENV = {"PYTHONPATH": str(FOLDER.with_name("local_settings"))}
 OPTIONS = {"triggerer": {"triggerer_health_check_threshold": "6", "job_heartbeat_sec": "1"}}
-TOGETHER = ("results", "endings", "mapped", "retried", "forgotten", "interrupted", "worker_path")
-PATIENCE = 150.0
+TOGETHER = ("results", "endings", "mapped", "retried", "forgotten", "interrupted", "worker_path", "pooled", "functions")
+PATIENCE = 600.0 if SOAK else 150.0
 
 
 @pytest.fixture(scope="module")
 def runs(deployment: Deployment) -> dict[str, str]:
     """The runs of most DAGs, started together; each test waits for its own."""
+    deployment.airflow.api.request("POST", "/pools", {"name": "three", "slots": 3})
+    deployment.add_dags("functions", (FOLDER / "functions.py").read_text())
     deployment.airflow.wait_dags(*TOGETHER)
     return {name: deployment.airflow.trigger(name) for name in TOGETHER}
 
@@ -150,6 +166,9 @@ def test_old_results_are_cleared_at_a_new_try(deployment: Deployment, runs: dict
         of.xcom("twice")
 
 
+LATE = 15.0  # seconds from the end of a task to the end of its pod: one of grace, the rest for a busy machine
+
+
 @pytest.mark.parametrize("phase", ["running", "pending"])
 def test_what_a_person_does_to_a_task_stops_its_pod(deployment: Deployment, runs: dict[str, str], phase: str) -> None:
     of = tasks(deployment, runs, "interrupted")
@@ -161,6 +180,7 @@ def test_what_a_person_does_to_a_task_stops_its_pod(deployment: Deployment, runs
         return bool(pods) and (phase == "pending" or pods[0].running_at is not None)
 
     wait_until("their pods", lambda: all(map(there, names)), PATIENCE)
+    asked = datetime.now(UTC)
     api.clear("interrupted", run, f"{phase}_clear")
     api.mark("interrupted", run, f"{phase}_success", "success")
     api.mark("interrupted", run, f"{phase}_failed", "failed")
@@ -170,6 +190,7 @@ def test_what_a_person_does_to_a_task_stops_its_pod(deployment: Deployment, runs
         return all(pod.deleted_at for pod in deployment.watch.pods() if pod.uid in first)
 
     wait_until(f"the pods of {names} gone", gone, 40)
+    assert max(seconds_late(deployment, first, asked)) < LATE, "a pod outlived its task"
     assert of.wait(*names[1:]) == {names[1]: "success", names[2]: "failed", names[3]: "failed"}
     assert "was stopped: execution_timeout (9 s) is over" in of.log(names[3])
     wait_until("the second try's pod", lambda: len(of.pods(names[0])) == 2, PATIENCE)
@@ -177,6 +198,14 @@ def test_what_a_person_does_to_a_task_stops_its_pod(deployment: Deployment, runs
         assert of.wait(names[0]) == {names[0]: "success"}
     else:
         api.mark("interrupted", run, names[0], "failed")
+
+
+def seconds_late(deployment: Deployment, uids: list[str], asked: datetime) -> list[float]:
+    """From the moment when a task was taken from its pod, by a person or its timeout of 9 s, to the end of the pod."""
+    pods = {pod.uid: pod for pod in deployment.watch.pods()}
+    dues = [*(asked for _ in uids[:-1]), pods[uids[-1]].seen_at + timedelta(seconds=9)]
+    ends = [pods[uid].deleted_at or datetime.now(UTC) for uid in uids]
+    return [(end - due).total_seconds() for end, due in zip(ends, dues, strict=True)]
 
 
 def test_a_task_with_outlets_takes_the_worker_path(deployment: Deployment, runs: dict[str, str]) -> None:
@@ -190,7 +219,36 @@ def test_a_task_with_outlets_takes_the_worker_path(deployment: Deployment, runs:
     assert "progress said" in log
     assert "base says said" in log
     events = deployment.airflow.api.request("GET", "/assets/events")["asset_events"]
-    assert [event["source_task_id"] for event in events] == ["outlet"]
+    assert "outlet" in [event["source_task_id"] for event in events]
+
+
+def test_a_function_runs_in_its_image(deployment: Deployment, runs: dict[str, str]) -> None:
+    of = tasks(deployment, runs, "functions")
+    states = of.wait("give", "add", "total", "first", "later", "count")
+    assert set(states.values()) == {"success"}, (states, of.log("total"), of.log("later"), of.log("count"))
+    assert of.xcom("give") == {"n": 3, "run": of.run_id, "airflow": False, "list": [1, 2, 3]}
+    assert "[base] giving functions" in of.log("give")
+    assert "airflow-xcom" not in of.log("give")
+    assert [of.xcom("add", map_index=index) for index in range(3)] == [11, 12, 13]
+    assert of.xcom("total") == [[11, 12, 13], "x"]
+    assert (of.xcom("later", "days"), of.xcom("later", "day")) == (59, "2026-03-01")
+    assert "has a worker beside its pod, because asset events" in of.log("count")
+    assert (of.xcom("count"), len(of.pods("count")), len(of.pods("add"))) == (3, 1, 3)
+
+
+def test_what_a_function_raises_is_shown(deployment: Deployment, runs: dict[str, str]) -> None:
+    of = tasks(deployment, runs, "functions")
+    states = of.wait("fail", "skip", "unusable", "astray")
+    assert states == {"fail": "failed", "skip": "skipped", "unusable": "failed", "astray": "failed"}
+    log = of.log("fail")
+    line = (FOLDER / "functions.py").read_text().splitlines().index("def fail(given):") + 2
+    assert f'File "functions.py", line {line}, in fail' in log
+    assert "container base ended with exit code 1" in log
+    assert "Its last words: LookupError: no customer 3." in log
+    assert "characters)" in log.split("The pod was made of:")[1]
+    assert "the result of unusable is a date, which is not JSON. Return JSON" in of.log("unusable")
+    assert "which skips" in of.log("skip")
+    assert ("/no/such/python" in of.log("astray"), len(of.pods("astray"))) == (True, 1)
 
 
 def test_no_pod_outlives_its_task(deployment: Deployment, runs: dict[str, str]) -> None:
@@ -210,7 +268,7 @@ def gated(deployment: Deployment, gates: Path) -> Tasks:
 def test_another_triggerer_goes_on_with_the_pod(deployment: Deployment, tmp_path: Path) -> None:
     of = gated(deployment, tmp_path)
     deployment.airflow.kill("triggerer", signal.SIGKILL)
-    capped = {"AIRFLOW__KUBERNETES_POD_EXECUTOR__MAX_ACTIVE_PODS": "3"}
+    capped = {"AIRFLOW__KUBERNETES_POD_EXECUTOR__MAX_ACTIVE_PODS": str(CAP)}
     deployment.airflow.restart("triggerer", env=capped)
     wait_until("followed again", lambda: "was found, and is followed on" in of.log("gated"), PATIENCE)
     (tmp_path / "open").touch()
@@ -220,42 +278,67 @@ def test_another_triggerer_goes_on_with_the_pod(deployment: Deployment, tmp_path
 
 
 def test_a_triggerer_runs_no_more_pods_than_it_may(deployment: Deployment) -> None:
-    """After the test before, whose triggerer may have 3."""
+    """After the test before, whose triggerer may have no more than the cap."""
     run = deployment.airflow.trigger("many")
     of = Tasks(deployment, "many", run)
     assert deployment.airflow.wait_run("many", run, PATIENCE) == "success"
     pods = of.pods("one")
-    assert len(pods) == 9
+    assert len(pods) == MANY
+    assert at_once(pods) <= CAP
+    waited = [index for index in range(MANY) if f"max_active_pods = {CAP}" in of.log("one", map_index=index)]
+    assert len(waited) >= MANY - 2 * CAP
+
+
+def at_once(pods: list[SeenPod]) -> int:
+    """The most of them that there were at the same time, from their making to the end of their containers."""
     starts = [(pod.seen_at, 1) for pod in pods]
     ends = [(pod.finished_at, -1) for pod in pods if pod.finished_at]
-    most = now = 0
-    for _, change in sorted([*starts, *ends]):
-        now += change
-        most = max(most, now)
-    assert most <= 3
-    waited = [index for index in range(9) if "max_active_pods = 3" in of.log("one", map_index=index)]
-    assert len(waited) == 6
+    return max(accumulate(change for _, change in sorted([*starts, *ends])))
+
+
+def test_a_pool_counts_container_tasks(deployment: Deployment, runs: dict[str, str]) -> None:
+    of = tasks(deployment, runs, "pooled")
+    assert deployment.airflow.wait_run("pooled", of.run_id, 2 * PATIENCE) == "success"
+    pods = of.pods("one")
+    assert len(pods) == POOLED
+    assert at_once(pods) <= 3
+    assert "because pool 'three' counts only tasks that go to a worker" in of.log("one", map_index=0)
 
 
 def test_a_triggerer_that_was_frozen_kills_no_pod_of_another(deployment: Deployment, tmp_path: Path) -> None:
     of = gated(deployment, tmp_path)
-    frozen = deployment.airflow.component("triggerer")
-    runners = processes_of(frozen.pid)
-    for process in (frozen.pid, *runners):
-        os.kill(process, signal.SIGSTOP)
+    frozen = deployment.airflow.component("triggerer").pid
     home = deployment.home
     other = Child("other", ["airflow", "triggerer"], home.environment(), home.component_logs / "other.log", 0.5)
     try:
-        followed = "was found, and is followed on"
-        wait_until("the other follows it", lambda: followed in of.log("gated"), PATIENCE)
-        for process in (frozen.pid, *runners):
-            os.kill(process, signal.SIGCONT)
-        wait_until("the first lets go", lambda: "its pod is left alone" in frozen_logs(of), PATIENCE)
+        freeze_until(frozen, "the other follows it", lambda: "was found, and is followed on" in logs_of(of))
+        time.sleep(FROZEN)
+        signalled(frozen, signal.SIGCONT)
+        wait_until("the first lets go", lambda: "its pod is left alone" in logs_of(of), PATIENCE)
         (tmp_path / "open").touch()
         assert of.wait("gated") == {"gated": "success"}
         assert len(of.pods("gated")) == 1
     finally:
+        signalled(frozen, signal.SIGCONT)
         other.stop()
+
+
+def freeze_until(triggerer: int, what: str, happens: Callable[[], bool]) -> None:
+    """Leave it frozen; but not amid a transaction, for whose locks the other would wait."""
+    for attempt in range(5):
+        signalled(triggerer, signal.SIGSTOP)
+        try:
+            wait_until(f"{what} ({attempt})", happens, PATIENCE / 5)
+        except TimeoutError:
+            signalled(triggerer, signal.SIGCONT)
+        else:
+            return
+    raise TimeoutError(what)
+
+
+def signalled(triggerer: int, number: int) -> None:
+    for process in (triggerer, *processes_of(triggerer)):
+        os.kill(process, number)
 
 
 def processes_of(pid: int) -> list[int]:
@@ -263,14 +346,14 @@ def processes_of(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def frozen_logs(of: Tasks) -> str:
+def logs_of(of: Tasks) -> str:
     """All logs of the task's tries, whichever triggerer wrote them."""
     folder = of.deployment.home.logs / f"dag_id={of.dag_id}" / f"run_id={of.run_id}"
     return "".join(path.read_text() for path in folder.rglob("*.log"))
 
 
 def test_one_pod_where_others_need_two_or_three(deployment: Deployment) -> None:
-    count = 20 if os.environ.get("SOAK") else 5
+    count = 20 if SOAK else 5
     text = (Path(__file__).parent / "dags" / "counted.py").read_text()
     deployment.add_dags("counted", text.replace("COUNT = 5", f"COUNT = {count}"))
     conf = {"namespace": deployment.namespace, "kubeconfig": str(deployment.cluster.kubeconfig)}
@@ -280,4 +363,6 @@ def test_one_pod_where_others_need_two_or_three(deployment: Deployment) -> None:
     assert states == ["success"] * 3
     pods = deployment.watch.pods()
     made = {name: sum(pod.labels.get("dag_id") == name for pod in pods) for name in names}
+    of_triggerer = [pod for pod in pods if pod.labels.get("dag_id") == "ours"]
+    assert {(pod.labels.get("mutated"), pod.name != "anothers") for pod in of_triggerer} == {("yes", True)}
     assert made == {"ours": count, "theirs": 2 * count, "deferred": 3 * count}

@@ -1,4 +1,8 @@
-"""The long tests of PodOperator, under SOAK=1: crashes at random, a triggerer frozen for two minutes, memory."""
+"""PodOperator through kill -9 of triggerer and scheduler at random, and what a triggerer cannot answer; under SOAK=1.
+
+Memory and requests of many waiting tasks: `test_pod_waiting.py`. A triggerer frozen for two minutes, and all else
+at full size: `test_pod_operator.py`, under SOAK=1.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ import random
 import signal
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from executor.demo.pods import SeenPod
 from executor.demo.processes import wait_until
 from tests.airflow.harness import Deployment
 
@@ -20,15 +26,12 @@ pytestmark = [
     pytest.mark.timeout(3600),
 ]
 
-REPOSITORY = Path(__file__).parents[2]
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-SCHEDULER_ENV = {"PYTHONPATH": str(REPOSITORY)}
 OPTIONS = {
     "triggerer": {"triggerer_health_check_threshold": "6", "job_heartbeat_sec": "1"},
     "scheduler": {"scheduler_health_check_threshold": "10"},
 }
 TASKS = int(os.environ.get("SOAK_TASKS", "200"))
-DAGS = (Path(__file__).parent / "dags" / "waiting.py").read_text()
 CRASHED = f"""
 from airflow.sdk import dag
 from executor.operators import PodOperator
@@ -49,6 +52,29 @@ def unanswered():
 unanswered()
 """
 
+LEFT = """
+from datetime import timedelta
+from airflow.sdk import Asset, dag
+from executor.operators import PodOperator
+
+@dag(schedule=None)
+def left():
+    PodOperator(
+        task_id="left",
+        image="any",
+        cmds=["/bin/sh", "-c"],
+        arguments=["until [ -e /gates/open ]; do sleep 0.2; done; echo 7 > /airflow/xcom/return.json"],
+        do_xcom_push=True,
+        outlets=[Asset("left")],
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+        volumes=[{"name": "gates", "hostPath": {"path": "{{ dag_run.conf['gates'] }}"}}],
+        volume_mounts=[{"name": "gates", "mountPath": "/gates"}],
+    )
+
+left()
+"""
+
 
 def test_crashes_at_random_lose_nothing(deployment: Deployment) -> None:
     seed = int(os.environ.get("SOAK_SEED", "1"))
@@ -61,7 +87,7 @@ def test_crashes_at_random_lose_nothing(deployment: Deployment) -> None:
         time.sleep(chance.uniform(2, 8))
         name = chance.choice(("triggerer", "triggerer", "scheduler"))
         airflow.kill(name, signal.SIGKILL)
-        airflow.restart(name, env=SCHEDULER_ENV)
+        airflow.restart(name)
         crashes += 1
         assert crashes < 200
     rows = airflow.task_instances("crashed", run, "one")
@@ -73,6 +99,26 @@ def test_crashes_at_random_lose_nothing(deployment: Deployment) -> None:
     print(f"{TASKS} tasks through {crashes} crashes, seed {seed}: {sum(pods.values())} pods")
 
 
+def test_a_lost_worker_leaves_a_pod_that_the_next_follows(deployment: Deployment, tmp_path: Path) -> None:
+    deployment.add_dags("left", LEFT)
+    airflow, watch = deployment.airflow, deployment.watch
+    run = airflow.trigger("left", {"gates": str(tmp_path)})
+
+    def pods(kind: str) -> list[SeenPod]:
+        return [pod for pod in watch.pods() if pod.labels.get("dag_id") == "left" and kind in pod.labels]
+
+    wait_until("the task's pod runs", lambda: any(pod.running_at for pod in pods("kubernetes_pod_operator")), 120)
+    worker = pods("kubernetes_executor")[0]
+    deployment.cluster.core.delete_namespaced_pod(worker.name, worker.namespace, grace_period_seconds=0)
+    airflow.wait_task("left", run, "left", "running", try_number=2, timeout=120)
+    log = partial(airflow.api.task_log, "left", run, "left", 2)
+    wait_until("the next try goes on", lambda: "Reusing existing pod of try 1" in log(), 120)
+    (tmp_path / "open").touch()
+    assert airflow.wait_run("left", run, 120) == "success"
+    assert len(pods("kubernetes_pod_operator")) == 1
+    assert airflow.api.xcom("left", run, "left") == 7
+
+
 def test_what_a_triggerer_cannot_answer_fails_the_task(deployment: Deployment) -> None:
     deployment.add_dags("crashed", CRASHED)
     run, state = deployment.airflow.run("unanswered", timeout=240)
@@ -81,48 +127,3 @@ def test_what_a_triggerer_cannot_answer_fails_the_task(deployment: Deployment) -
     assert "were not rendered within 60 s" in log
     log = deployment.airflow.api.task_log("unanswered", run, "nowhere")
     assert "the connection 'no_such_connection' (kubernetes_conn_id) cannot be read" in log
-
-
-def test_what_a_waiting_task_costs(deployment: Deployment) -> None:
-    airflow = deployment.airflow
-    kilobytes: dict[str, float] = {}
-    for name in ("bare_1", "pods_1", "bare_20", "pods_20", "bare_200", "pods_200"):
-        size = int(name.rpartition("_")[2])
-        runs = max(1, 200 // size)
-        airflow.restart("triggerer", env=SCHEDULER_ENV)
-        triggerer = airflow.component("triggerer").pid
-        time.sleep(5)
-        before = _memory(triggerer)
-        started = [airflow.trigger(name) for _ in range(runs)]
-        wait_until(f"{name} deferred", lambda name=name, many=runs * size: _deferred(deployment, name) == many, 600)
-        if name.startswith("pods"):
-            wait_until(f"pods of {name}", lambda name=name, many=runs * size: _live(deployment, name) == many, 600)
-        time.sleep(30)
-        kilobytes[name] = (_memory(triggerer) - before) / (runs * size)
-        for run in started:
-            for row in airflow.task_instances(name, run):
-                airflow.api.mark(name, run, row.task_id, "failed")
-        wait_until(f"{name} over", lambda name=name: not _deferred(deployment, name), 600)
-        wait_until(f"no pod of {name}", lambda name=name: not _live(deployment, name), 600)
-    beyond = {size: kilobytes[f"pods_{size}"] - kilobytes[f"bare_{size}"] for size in (1, 20, 200)}
-    print("KB per waiting task:", {name: round(value, 1) for name, value in kilobytes.items()}, "beyond:", beyond)
-    assert max(beyond.values()) <= 20
-
-
-def _memory(pid: int) -> float:
-    """Private memory of a triggerer in KB: its supervisor, its runner and its log server together."""
-    children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return sum(map(_private, [pid, *children]))
-
-
-def _private(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(float(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
-
-
-def _deferred(deployment: Deployment, dag_id: str) -> int:
-    return sum(row.state == "deferred" for row in deployment.airflow.database.task_instances(dag_id=dag_id))
-
-
-def _live(deployment: Deployment, dag_id: str) -> int:
-    return sum(pod.labels.get("dag_id") == dag_id for pod in deployment.watch.live())

@@ -97,6 +97,24 @@ def test_the_shell_that_runs_the_command(
     assert (reader.value() if reader.seen else None) == result
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize(
+    ("place", "moment", "begins"),
+    [(" INT\n", " INT\nkill -TERM $$\n", False), ('"$@" & child=$!', '"$@" & kill -TERM $$; child=$!', True)],
+    ids=["before", "while"],
+)
+def test_a_signal_as_the_command_begins_reaches_it(
+    shell: str, place: str, moment: str, begins: bool, tmp_path: Path
+) -> None:
+    script = xcom._SCRIPT.format(file="/nowhere", mark=MARK)
+    early = script.replace(place, moment, 1)
+    assert early != script
+    command = ["sh", "-c", f"touch {tmp_path}/begun; exec sleep 50"]
+    ran = subprocess.run([shell, "-c", early, "task", *command], capture_output=True, check=False, timeout=40)
+    assert ran.returncode == 143, ran.stderr
+    assert begins or not (tmp_path / "begun").exists()
+
+
 def test_an_unwrapped_command_is_left_as_it_is() -> None:
     pod = {"spec": {"containers": [{"name": "base", "command": ["/program"]}]}}
     made = xcom.with_result(pod, "base", NAME, wrapped=False)["spec"]["containers"][0]

@@ -9,6 +9,8 @@ from executor.operators import PodOperator
 SH = ["/bin/sh", "-c"]
 QUICK = {"image": "any", "termination_grace_period": 1}
 OUT = "/airflow/xcom/return.json"
+MANY = 9
+POOLED = 4
 FIRST_TRY = "[ {{ ti.try_number }} = 1 ]"
 
 
@@ -117,7 +119,12 @@ def worker_path():
 
 @dag(schedule=None)
 def many():
-    PodOperator.partial(task_id="one", cmds=SH, **QUICK).expand(arguments=[["sleep 0.5"]] * 9)
+    PodOperator.partial(task_id="one", cmds=SH, **QUICK).expand(arguments=[["sleep 0.5"]] * MANY)
+
+
+@dag(schedule=None)
+def pooled():
+    PodOperator.partial(task_id="one", cmds=SH, pool="three", **QUICK).expand(arguments=[["sleep 1"]] * POOLED)
 
 
 @dag(schedule=None)
@@ -131,5 +138,5 @@ def long():
     )
 
 
-for made in (results, endings, mapped, retried, forgotten, interrupted, worker_path, many, long):
+for made in (results, endings, mapped, retried, forgotten, interrupted, worker_path, many, pooled, long):
     made()

@@ -6,6 +6,7 @@ from airflow.triggers.base import StartTriggerArgs
 from executor.operators import PodOperator
 
 SIZES = (1, 20, 200)
+LIMITS = {"schedule": None, "max_active_tasks": 2000, "max_active_runs": 2000}
 
 
 class Bare(BaseOperator):
@@ -18,18 +19,29 @@ class Bare(BaseOperator):
 
 
 for size in SIZES:
-    with DAG(f"pods_{size}", schedule=None, max_active_tasks=500, max_active_runs=300) as pods:
+    with DAG(f"pods_{size}", **LIMITS) as pods:
         for number in range(size):
             PodOperator(
                 task_id=f"pod_{number}",
                 image="any",
-                cmds=["sleep", "600"],
+                cmds=["sleep", "3600"],
                 node_selector={"nowhere": "yes"},
                 schedule_timeout_seconds=3600,
+                termination_grace_period=1,
                 env_vars={"NUMBER": str(number)},
             )
-    with DAG(f"bare_{size}", schedule=None, max_active_tasks=500, max_active_runs=300) as bare:
+    with DAG(f"runs_{size}", **LIMITS) as runs:
+        for number in range(size):
+            PodOperator(
+                task_id=f"run_{number}",
+                image="any",
+                cmds=["sleep", "3600"],
+                termination_grace_period=1,
+                startup_timeout_seconds=3600,
+            )
+    with DAG(f"bare_{size}", **LIMITS) as bare:
         for number in range(size):
             Bare(task_id=f"bare_{number}")
     globals()[f"pods_{size}"] = pods
     globals()[f"bare_{size}"] = bare
+    globals()[f"runs_{size}"] = runs

@@ -1,6 +1,6 @@
 """Rows in which something happens while the container runs: deferral, a worker that dies, a task stopped by hand.
 
-Their containers wait at a gate, a file that the row's `drive` makes when it has seen enough.
+Their containers wait at a gate, a file that is there when the `drive`s of the task's rows have seen enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.operators.kpo.row import Hands, Kwargs, Place, Row, Seen
 WAIT = "until [ -e /gates/$TASK_ID ]; do sleep 0.1; done"
 #: Two lines: the operator logs a line when the next one comes.
 AT_THE_GATE = "echo at the gate; echo and waiting"
-GRACE, POLL = 7, 9  # seconds
+GRACE, POLL, DEFAULT_POLL = 7, 5, 2  # seconds
 
 
 def gated(place: Place) -> Kwargs:
@@ -29,22 +29,23 @@ def _deferrable(place: Place) -> Kwargs:
     return {**gated(place), "deferrable": True}
 
 
-def _open_once_followed(stage: Hands, place: Place, task: str) -> Mapping[str, Any]:
-    """The trigger looks at the running container; no worker is left; then the container may end."""
-    stage.wait_log(task, "Pod has reached Running phase")
+def _once_followed(stage: Hands, task: str) -> Mapping[str, Any]:
+    """The trigger has looked at the running container, and will not for a while; no worker is left."""
+    look = "Pod has reached Running phase"
+    stage.wait_log(task, look)
     stage.wait_no_worker(task)
-    place.gate(task).touch()
-    return {"state": stage.state(task)}
+    state = stage.state(task)
+    stage.wait_early(task, look, POLL)
+    return {"state": state}
 
 
-def _open_once_shown(stage: Hands, place: Place, task: str) -> Mapping[str, Any]:
-    """A line of the container is in the task's log; then the container may end."""
+def _once_shown(stage: Hands, task: str) -> Mapping[str, Any]:
+    """A line of the container is in the task's log."""
     stage.wait_log(task, "> a line before the end")
-    place.gate(task).touch()
     return {"shown": True}
 
 
-def _lose_worker_then_stop(stage: Hands, place: Place, task: str) -> Mapping[str, Any]:
+def _lose_worker_then_stop(stage: Hands, task: str) -> Mapping[str, Any]:
     """The worker's pod is deleted by force; when the next one follows the same container, somebody fails the task."""
     stage.wait_log(task, "> at the gate")
     stage.lose_worker(task)
@@ -55,16 +56,15 @@ def _lose_worker_then_stop(stage: Hands, place: Place, task: str) -> Mapping[str
     return {"reattached": reattached, "grace": grace}
 
 
-def _lose_worker(stage: Hands, place: Place, task: str) -> Mapping[str, Any]:
-    """The worker's pod is deleted by force, and its container with a second one may end."""
+def _lose_worker(stage: Hands, task: str) -> Mapping[str, Any]:
+    """The worker's pod is deleted by force, and there is a second one of the operator."""
     stage.wait_log(task, "> at the gate")
     stage.lose_worker(task)
     stage.wait_containers(task, 2)
-    place.gate(task).touch()
     return {}
 
 
-def _schedule_by_hand(stage: Hands, place: Place, task: str) -> Mapping[str, Any]:
+def _schedule_by_hand(stage: Hands, task: str) -> Mapping[str, Any]:
     """Be the scheduler that the pod waits for."""
     stage.wait_containers(task, 1)
     stage.bind(task, "plain")
@@ -83,8 +83,8 @@ def _deferred(seen: Seen) -> None:
 
 
 def _looked_seldom(seen: Seen) -> None:
-    assert seen.resumed_after is not None
-    assert seen.resumed_after > POLL
+    assert seen.noticed_after is not None
+    assert seen.noticed_after > DEFAULT_POLL + 1
 
 
 def _shown(seen: Seen) -> None:
@@ -113,6 +113,7 @@ def _graceful(seen: Seen) -> None:
 
 
 def _brought(seen: Seen) -> None:
+    assert seen.workers == 2
     assert seen.said("trigger_reentry")[-1] == "and one at the end"
 
 
@@ -144,24 +145,24 @@ ROWS = (
         "no worker pod while the container runs; two in all",
         _deferred,
         _deferrable,
-        f"{WAIT}; sleep 1",
-        drive=_open_once_followed,
+        WAIT,
+        drive=_once_followed,
     ),
     Row(
         "poll_interval",
-        f"with {POLL} the end is noticed at the next look, {POLL} seconds after the first",
+        f"with {POLL} the end is noticed at the next look, {POLL} seconds after the one before",
         _looked_seldom,
         lambda place: {**_deferrable(place), "poll_interval": POLL},
-        "true",
-        drive=_open_once_followed,
+        WAIT,
+        drive=_once_followed,
     ),
     Row(
         "logging_interval",
         "deferred, and the container's lines are in the task's log before it ends",
         _shown,
-        lambda place: {**_deferrable(place), "logging_interval": 1, "poll_interval": 1},
+        lambda place: {**_deferrable(place), "logging_interval": 1, "poll_interval": POLL},
         f"echo a line before the end; {WAIT}",
-        drive=_open_once_shown,
+        drive=_once_shown,
     ),
     Row(
         "reattach_on_restart",
@@ -194,9 +195,9 @@ BEHAVIOURS = (
         "trigger_reentry",
         "the worker that goes on after a deferral brings the lines and the XCom of the end",
         _brought,
-        lambda place: {**_deferrable(place), "logging_interval": 1, "poll_interval": 1},
+        lambda place: {**_deferrable(place), "logging_interval": 1, "poll_interval": POLL},
         f"echo a line before the end; {WAIT}; echo and one at the end",
-        drive=_open_once_shown,
+        drive=_once_shown,
     ),
     Row(
         "process_duplicate_label_pods",

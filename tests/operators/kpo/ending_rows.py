@@ -11,7 +11,7 @@ from kubernetes.client import models as k8s
 from tests.operators.kpo.example_rows import HELLO
 from tests.operators.kpo.row import Kwargs, Place, Row, Seen
 
-LOOK, SHORT = 6, 1  # seconds
+LOOK, SHORT = 6, 3  # seconds
 RESULT = {"rows": 3, "name": "Zoë"}
 WRITE = f"echo '{json.dumps(RESULT)}' > /airflow/xcom/return.json"
 
@@ -99,6 +99,7 @@ def _may_not_be_root(seen: Seen) -> None:
 def _never_starts(place: Place) -> Kwargs:
     return {
         "security_context": k8s.V1PodSecurityContext(run_as_non_root=True),
+        "schedule_timeout_seconds": 60,
         "startup_timeout_seconds": SHORT,
         "startup_check_interval_seconds": LOOK,
     }
@@ -123,13 +124,13 @@ def _spec(seen: Seen) -> None:
     assert "'dns_policy'" in seen.log
 
 
-def _kept_as_checked(seen: Seen) -> None:
-    assert seen.pod.lived is None
-    assert seen.pod.last["metadata"]["labels"]["already_checked"] == "True"
-
-
 def _kept(seen: Seen) -> None:
     assert seen.pod.lived is None
+
+
+def _kept_as_checked(seen: Seen) -> None:
+    _kept(seen)
+    assert seen.pod.last["metadata"]["labels"]["already_checked"] == "True"
 
 
 def _deleted(seen: Seen) -> None:
@@ -142,7 +143,7 @@ ROWS = (
         "what the container wrote to /airflow/xcom/return.json is the task's XCom",
         _returned,
         _xcom,
-        "echo '{}' > /airflow/xcom/return.json".format(json.dumps({"rows": 3, "name": "Zoë"})),
+        WRITE,
     ),
     Row(
         "callbacks",
@@ -168,7 +169,7 @@ ROWS = (
     ),
     Row(
         "startup_check_interval_seconds",
-        f"with {LOOK} a pod that may take {SHORT} second to start is given up after {LOOK}",
+        f"with {LOOK} a pod that may take {SHORT} seconds to start is given up after {LOOK}",
         _looked_late,
         _never_starts,
         "true",
@@ -259,8 +260,7 @@ BEHAVIOURS = (
         "execute",
         "without `deferrable` one worker pod waits until the container has ended",
         _synchronous,
-        lambda place: {},
-        "true",
+        script="true",
     ),
     Row(
         "extract_xcom",
@@ -295,7 +295,6 @@ BEHAVIOURS = (
         "process_pod_deletion",
         "the pod is gone when its task has ended",
         _deleted,
-        lambda place: {},
-        "true",
+        script="true",
     ),
 )

@@ -76,8 +76,8 @@ class Container:
 class Seen:
     """What there was to see of a task: its row, its log, what it returned, the operator's pods and their events.
 
-    workers: how many pods the executor made for this task. resumed_after: seconds from the operator's first pod to the
-    second of them. notes: what the row's `drive` wants its check to know.
+    workers: how many pods the executor made for this task. noticed_after: seconds from the opening of the task's gate
+    to the event of the provider's trigger. notes: what the row's `drive` wants its check to know.
     """
 
     task: str
@@ -88,7 +88,7 @@ class Seen:
     events: tuple[Event, ...] = field(repr=False)
     nodes: Mapping[str, Mapping[str, str]] = field(repr=False)
     workers: int
-    resumed_after: float | None
+    noticed_after: float | None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -118,6 +118,9 @@ class Hands(Protocol):
     def wait_log(self, task: str, words: str) -> str:
         """Wait until words are in its log, and return it."""
 
+    def wait_early(self, task: str, words: str, period: float) -> None:
+        """Wait for the early part of a period of so many seconds, the first of which began with words in its log."""
+
     def bind(self, task: str, node: str) -> None:
         """Give its container to a node, as a scheduler does."""
 
@@ -135,7 +138,7 @@ class Hands(Protocol):
 
 
 Check = Callable[[Seen], None]
-Drive = Callable[[Hands, Place, str], Mapping[str, Any]]
+Drive = Callable[[Hands, str], Mapping[str, Any]]
 
 
 def nothing(place: Place) -> Kwargs:
@@ -150,8 +153,8 @@ class Row:
     kwargs: its arguments of the operator, by place. script: shell lines for the container; what they print is
     `seen.said(name)`. exit_code: of the container, after all scripts. ends: the task's state. check: raises
     AssertionError. make: makes the task instead of the operator, for decorators, from (place, arguments). drive: acts
-    while the task runs, on (stage, place, task), and returns notes for `Seen.notes`. after: rows whose tasks run
-    before. spec_only: the effect cannot be seen on one machine.
+    while the task runs, on (stage, task), and returns notes for `Seen.notes`; the task's gate opens after all of them.
+    after: rows whose tasks run before. spec_only: the effect cannot be seen on one machine.
     """
 
     name: str

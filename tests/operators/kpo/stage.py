@@ -1,50 +1,26 @@
-"""A real Airflow on two clusters, in which the table's tasks run, and what was seen of each of them."""
+"""A real Airflow on two clusters, with a run of the table's tasks: to act on them, and to see what there is to see."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from secrets import token_hex
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-import yaml
 
 from executor.demo.api import ApiError
 from executor.demo.cluster import Cluster
 from executor.demo.database import TaskRow
-from executor.demo.home import AirflowHome
-from executor.demo.pod_template import WorkerFiles, worker_pod
 from executor.demo.pods import PodWatch, SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment, deploy
-from tests.operators.kpo.cluster_rows import CONNECTION
-from tests.operators.kpo.clusters import (
-    AIRFLOW,
-    FORBIDDEN,
-    JOBS,
-    NODES,
-    WORKER,
-    first_cluster,
-    furnish,
-    joined_kubeconfig,
-    second_cluster,
-    template_file,
-)
-from tests.operators.kpo.dag import DAG_FILE, DAG_ID, PLACE
-from tests.operators.kpo.row import Container, Event, Place, Row, Seen
-from tests.operators.kpo.table import ROWS
-from tests.operators.kpo.ways import HERE, KPO
-
-REPOSITORY = Path(__file__).parents[3]
-CONTEXT = "elsewhere"
-#: Seconds for as many tasks as this, on a slow machine.
-PATIENCE, AT_ONCE = 180.0, 12
+from executor.operators.manifest import ON_FINISH
+from tests.airflow.harness import Deployment
+from tests.operators.kpo.clusters import NODES
+from tests.operators.kpo.dag import DAG_ID
+from tests.operators.kpo.row import Container, Event, Place, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +48,25 @@ class Stage:
         return "\n".join(line for number in tries for line in self._try_log(task, number))
 
     def _try_log(self, task: str, number: int) -> list[str]:
+        return [line for entry in self._entries(task, number) for line in _lines(entry)]
+
+    def _entries(self, task: str, number: int = 1) -> list[str | dict[str, Any]]:
         path = f"/dags/{DAG_ID}/dagRuns/{quote(self.run)}/taskInstances/{task}/logs/{number}"
         try:
-            content = self.deployment.airflow.api.request("GET", path, params={"full_content": True})["content"]
+            answer = self.deployment.airflow.api.request("GET", path, params={"full_content": True})
         except ApiError:
             return []
-        return [line for entry in content for line in _lines(entry)]
+        content: list[str | dict[str, Any]] = answer["content"]
+        return content
+
+    def _noticed_after(self, task: str, notes: Mapping[str, Any]) -> float | None:
+        told = self._said_at(task, "Trigger fired event")
+        return (told[-1] - notes["opened"]).total_seconds() if told and "opened" in notes else None
+
+    def _said_at(self, task: str, words: str) -> list[datetime]:
+        """When these words were written into the log of the first try."""
+        entries = [one for one in self._entries(task) if isinstance(one, dict) and words in str(one["event"])]
+        return [datetime.fromisoformat(one["timestamp"]) for one in entries]
 
     def mark(self, task: str, state: str) -> None:
         """Set its state by hand."""
@@ -114,6 +103,16 @@ class Stage:
             return log if words in log else ""
         return ""
 
+    def wait_early(self, task: str, words: str, period: float) -> None:
+        """Wait for the early part of a period of so many seconds, the first of which began with words in its log."""
+        began = self._said_at(task, words)[0]
+
+        def early() -> bool:
+            part = (datetime.now(UTC) - began).total_seconds() % period / period
+            return 0.1 < part < 0.3
+
+        wait_until(f"the beginning of {period} s of {task}", early, 2 * period, pause=0.1)
+
     def wait_no_worker(self, task: str) -> None:
         """Wait until no worker pod of a task is left."""
         wait_until(f"no worker of {task}", lambda: all(pod.deleted_at for pod in self.workers(task)), self.patience)
@@ -134,6 +133,16 @@ class Stage:
             return next((one["deletionGracePeriodSeconds"] for one in found if "deletionTimestamp" in one), None)
 
         return wait_until(f"a pod of {task} deleted", period, self.patience, pause=0.1)
+
+    def wait_at_rest(self) -> None:
+        """Wait until pods that go with their tasks are gone, which may be a moment after them, or seem to stay."""
+
+        def at_rest() -> bool:
+            pods = [pod for task in self.place.trials for _, pod in self.containers(task)]
+            return all(pod.deleted_at or not _goes(pod) for pod in pods)
+
+        with suppress(TimeoutError):
+            wait_until("no pod that goes", at_rest, 20)
 
     def lose_worker(self, task: str) -> None:
         """Delete the worker's pod by force, as a lost node does."""
@@ -161,7 +170,7 @@ class Stage:
             events=tuple(event for pod in pods for event in self._events(pod)),
             nodes={name: labels for name, (_, labels, _) in NODES.items()},
             workers=len(workers),
-            resumed_after=_resumed_after(workers, self.containers(task)),
+            noticed_after=self._noticed_after(task, notes),
             notes=notes,
         )
 
@@ -185,86 +194,11 @@ def _lines(entry: str | dict[str, Any]) -> list[str]:
     return [str(entry.get("event", "")), *(f"{one['exc_type']}: {one['exc_value']}" for one in errors)]
 
 
+def _goes(pod: SeenPod) -> bool:
+    """It is being deleted, or PodOperator will delete it."""
+    return "deletionTimestamp" in pod.last["metadata"] or pod.annotations.get(ON_FINISH) == "delete_pod"
+
+
 def _container(cluster: str, pod: SeenPod) -> Container:
     lived = (pod.deleted_at - pod.seen_at).total_seconds() if pod.deleted_at else None
     return Container(pod.name, pod.namespace, cluster, pod.first, pod.last, lived)
-
-
-def _resumed_after(workers: list[SeenPod], containers: list[tuple[str, SeenPod]]) -> float | None:
-    if len(workers) < 2 or not containers:
-        return None
-    return (workers[1].seen_at - containers[0][1].seen_at).total_seconds()
-
-
-def play(
-    folder: Path, trials: Mapping[str, tuple[str, ...]], operator: str = KPO, executor: str = HERE
-) -> dict[str, Seen]:
-    """Run a DAG of these tasks to its end, and return what was seen of each.
-
-    trials: names of rows by the name of the task they share. operator, executor: dotted names of their classes.
-    """
-    with _stage(folder, trials, operator, executor) as stage:
-        drives = {name: row for name, rows in trials.items() for row in map(ROWS.__getitem__, rows) if row.drive}
-        with ThreadPoolExecutor(max(len(drives), 1)) as threads:
-            driven = {name: threads.submit(_drive, stage, name, row) for name, row in drives.items()}
-            notes = {name: future.result() for name, future in driven.items()}
-        stage.deployment.airflow.wait_run(DAG_ID, stage.run, timeout=stage.patience)
-        return {name: stage.seen(name, notes.get(name, {})) for name in trials}
-
-
-def _drive(stage: Stage, task: str, row: Row) -> Mapping[str, Any]:
-    assert row.drive
-    return row.drive(stage, stage.place, task)
-
-
-@contextmanager
-def _stage(folder: Path, trials: Mapping[str, tuple[str, ...]], operator: str, executor: str) -> Iterator[Stage]:
-    with ExitStack() as stack:
-        first = stack.enter_context(first_cluster(folder / "first"))
-        second = stack.enter_context(second_cluster(folder / "second"))
-        furnish(first)
-        joined = joined_kubeconfig(folder / "joined", first, second, CONTEXT)
-        place = Place(str(folder), str(joined), CONTEXT, operator, trials)
-        (folder / "gates").mkdir()
-        template_file(folder / "pod.yaml")
-        deployment = stack.enter_context(_deploy(folder, first, executor))
-        watch = stack.enter_context(PodWatch(second.kubeconfig, "default"))
-        _connect(deployment, second)
-        (deployment.home.dags / PLACE).write_text(json.dumps(asdict(place)))
-        deployment.add_dags("kpo_dag", DAG_FILE)
-        run = deployment.airflow.trigger(DAG_ID)
-        yield Stage(deployment, second, watch, place, run, PATIENCE * max(1.0, len(trials) / AT_ONCE))
-
-
-@contextmanager
-def _deploy(folder: Path, cluster: Cluster, executor: str) -> Iterator[Deployment]:
-    env = {"PYTHONPATH": str(REPOSITORY), "KUBECONFIG": str(cluster.kubeconfig)}
-    with deploy(
-        folder / "deployment",
-        cluster,
-        namespace=AIRFLOW,
-        other_namespaces=(JOBS, FORBIDDEN),
-        executor=executor,
-        components=("api-server", "scheduler", "dag-processor", "triggerer"),
-        env=env,
-        # The key is the triggerer's log server's, too; as many workers at once as the tasks of CI.
-        options={"api": {"secret_key": token_hex(16)}, "core": {"parallelism": str(AT_ONCE)}},
-        template=_worker,
-    ) as running:
-        yield running
-
-
-def _worker(home: AirflowHome) -> dict[str, Any]:
-    """A worker with an account that may launch pods, and the rows' modules."""
-    pod = worker_pod(home, WorkerFiles.of_this_machine(home))
-    pod["spec"]["serviceAccountName"] = WORKER
-    pod["spec"]["containers"][0]["env"].append({"name": "PYTHONPATH", "value": str(REPOSITORY)})
-    return pod
-
-
-def _connect(deployment: Deployment, cluster: Cluster) -> None:
-    """A connection to the second cluster, as a person makes it."""
-    kubeconfig = json.dumps(yaml.safe_load(cluster.kubeconfig.read_text()))
-    extra = json.dumps({"kube_config": kubeconfig, "namespace": "default"})
-    body = {"connection_id": CONNECTION, "conn_type": "kubernetes", "extra": extra}
-    deployment.airflow.api.request("POST", "/connections", body)

@@ -34,8 +34,8 @@ SHARED: dict[str, tuple[str, ...]] = {
         "post_complete_action, cleanup",
     ),
     "failing": (
-        *("termination_message_policy", "active_deadline_seconds", "log_events_on_failure", "log_pod_spec_on_failure"),
-        *("on_finish_action", "patch_already_checked"),
+        *("task-level resources", "termination_message_policy", "active_deadline_seconds", "log_events_on_failure"),
+        *("log_pod_spec_on_failure", "on_finish_action", "patch_already_checked"),
     ),
     "never_starts": (
         *("startup_timeout_seconds", "startup_check_interval_seconds", "security_context"),
@@ -46,10 +46,9 @@ SHARED: dict[str, tuple[str, ...]] = {
         *("image_pull_secrets", "skip_on_exit_code", "random_name_suffix", "get_logs", "is_delete_operator_pod"),
         "schedulername",
     ),
-    "elsewhere": ("kubernetes_conn_id", "deferrable", "poll_interval"),
-    "shown": (
-        *("logging_interval", "base_container_name", "do_xcom_push", "progress_callback", "pod_template_dict"),
-        *("task-level resources", "extract_xcom", "trigger_reentry"),
+    "elsewhere": (
+        *("logging_interval", "trigger_reentry", "kubernetes_conn_id", "deferrable", "poll_interval"),
+        *("base_container_name", "do_xcom_push", "progress_callback", "pod_template_dict", "extract_xcom"),
     ),
     "stopped": ("reattach_on_restart", "termination_grace_period", "find_pod, get_or_create_pod", "on_kill"),
     "extract": ("@task.kubernetes",),

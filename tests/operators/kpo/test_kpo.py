@@ -14,8 +14,8 @@ import yaml
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
 from tests.operators.kpo.clusters import template_file
+from tests.operators.kpo.play import play
 from tests.operators.kpo.row import Clash, Place, Row, Seen, combine, ends
-from tests.operators.kpo.stage import play
 from tests.operators.kpo.table import BEGIN, END, PARAMETERS, ROWS, SHARED, parameter_names, text
 from tests.operators.kpo.ways import LEFT_OUT_BY_POD_OPERATOR
 

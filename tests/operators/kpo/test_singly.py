@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from tests.operators.kpo.play import play
 from tests.operators.kpo.row import Seen
-from tests.operators.kpo.stage import play
 from tests.operators.kpo.table import ROWS
 from tests.operators.kpo.ways import WAYS, Way
 
