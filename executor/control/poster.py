@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from executor.control.adjudicate import Verdict, defect, judge_answer
@@ -152,16 +152,20 @@ class Poster:
 
     def _undo(self, namespace: str, secret: str, drafts: list[Draft], problem: str) -> None:
         """The Secret was refused: the pods that wait for it must go, and their launches with them."""
-        for draft in drafts:
-            if draft.tracked.pod is not None and self._needs(draft, namespace, secret):
-                self.refuse(draft.tracked, problem)
+        for tracked in self._mounting(namespace, secret, drafts):
+            self.refuse(tracked, problem)
 
     def _replace(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
         """The Secret is not there: its pods that have not started give way to others."""
+        for tracked in self._mounting(namespace, secret, drafts):
+            tracked.workload_lost = True
+            self._on_posted(tracked)
+
+    def _mounting(self, namespace: str, secret: str, drafts: list[Draft]) -> Iterator[Tracked]:
+        """Those of these drafts whose pods are known, and mount this Secret."""
         for draft in drafts:
             if draft.tracked.pod is not None and self._needs(draft, namespace, secret):
-                draft.tracked.workload_lost = True
-                self._on_posted(draft.tracked)
+                yield draft.tracked
 
     async def _post(self, draft: Draft) -> PodRef | None:
         """One create, when its turn has come."""

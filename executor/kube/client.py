@@ -26,6 +26,8 @@ from executor.observe.pod_view import PodList, PodView
 
 T = TypeVar("T")
 
+_WHILE_IT_RUNS = aiohttp.ClientTimeout(sock_connect=10.0)  # a container may say nothing for long
+
 
 class KubeApi:
     """Implements `port.KubePort`. Make it with `await KubeApi.open(settings)`, in the loop that will use it."""
@@ -91,26 +93,21 @@ class KubeApi:
                 tail.add(chunk)
         return tail.text()
 
-    async def log_so_far(
-        self, namespace: str, name: str, container: str, tail_lines: int | None
-    ) -> AsyncGenerator[bytes]:
+    def log_so_far(self, namespace: str, name: str, container: str, tail_lines: int | None) -> AsyncGenerator[bytes]:
         """The log as it is now, in chunks, from its beginning or its last `tail_lines` lines on. Raises ApiError."""
-        async with self._transport.stream(requests.read_log(namespace, name, container, tail_lines)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        return self._chunks(requests.read_log(namespace, name, container, tail_lines))
 
-    async def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]:
-        request = requests.read_log(namespace, name, container, tail_lines, follow=True)
-        timeout = aiohttp.ClientTimeout(sock_connect=10.0)  # a container may say nothing for long
-        async with self._transport.stream(request, timeout) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    def follow_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> AsyncGenerator[bytes]:
+        return self._chunks(requests.read_log(namespace, name, container, tail_lines, follow=True), _WHILE_IT_RUNS)
 
-    async def follow_stamped_log(self, namespace: str, name: str, container: str, since: str) -> AsyncGenerator[bytes]:
+    def follow_stamped_log(self, namespace: str, name: str, container: str, since: str) -> AsyncGenerator[bytes]:
         """The log in chunks, each line with its time before it, from the second `since` (RFC 3339; "": all) until the
         container ends. No time limit. Raises ApiError."""
-        request = requests.follow_stamped_log(namespace, name, container, since)
-        timeout = aiohttp.ClientTimeout(sock_connect=10.0)
+        return self._chunks(requests.follow_stamped_log(namespace, name, container, since), _WHILE_IT_RUNS)
+
+    async def _chunks(
+        self, request: requests.Request, timeout: aiohttp.ClientTimeout | None = None
+    ) -> AsyncGenerator[bytes]:
         async with self._transport.stream(request, timeout) as chunks:
             async for chunk in chunks:
                 yield chunk

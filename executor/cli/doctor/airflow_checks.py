@@ -113,7 +113,7 @@ def log_finding(side: AirflowSide, worker: Worker) -> Finding:
     check = "logs"
     if side.remote_logging:
         return _remote_finding(check, side, worker)
-    folder = worker.variable("AIRFLOW__LOGGING__BASE_LOG_FOLDER") or side.base_log_folder
+    folder = _log_folder(side, worker)
     volume = worker.volume_of(folder)
     kind = "emptyDir" if volume is None else kind_of(volume)
     if kind == "emptyDir":
@@ -176,9 +176,15 @@ def _shared_log_volume(side: AirflowSide, worker: Worker | None) -> str:
     """The volume with the workers' logs, if it is one for all nodes."""
     if worker is None:
         return ""
-    volume = worker.volume_of(worker.variable("AIRFLOW__LOGGING__BASE_LOG_FOLDER") or side.base_log_folder)
-    shared = volume is not None and kind_of(volume) not in _OF_ONE_POD_OR_NODE
-    return f"{(volume or {}).get('name')} ({kind_of(volume or {})})" if shared else ""
+    volume = worker.volume_of(_log_folder(side, worker))
+    if volume is None or kind_of(volume) in _OF_ONE_POD_OR_NODE:
+        return ""
+    return f"{volume.get('name')} ({kind_of(volume)})"
+
+
+def _log_folder(side: AirflowSide, worker: Worker) -> str:
+    """Where the workers write their logs."""
+    return worker.variable("AIRFLOW__LOGGING__BASE_LOG_FOLDER") or side.base_log_folder
 
 
 def deployment_finding(deployment: str, strangers: Sequence[Stranger] | Unread) -> Finding:
