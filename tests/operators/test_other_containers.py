@@ -6,6 +6,8 @@ import asyncio
 import copy
 from typing import Any
 
+import pytest
+
 from tests.operators.world import NAMESPACE, World, play
 
 
@@ -44,29 +46,19 @@ def test_a_helper_that_starts_after_the_tasks_container_has_ended_is_heard() -> 
     play(story)
 
 
-def test_a_helper_that_never_starts_is_not_waited_for_long() -> None:
+@pytest.mark.parametrize(
+    ("phase", "seconds"),
+    [pytest.param("Running", 60, id="it may start late"), pytest.param("Succeeded", 1, id="the pod is over")],
+)
+def test_a_helper_that_never_starts_is_not_waited_for_long(phase: str, seconds: float) -> None:
     async def story() -> None:
         world = World()
         running = world.start(world.life(**BOTH))
         name = await world.pod()
         world.kube.play(name).scheduled()
         put(world, name, "helper", WAITING)
-        put(world, name, "base", ENDED)
-        async with asyncio.timeout(60):
-            assert (await running).state == "success"
-
-    play(story)
-
-
-def test_a_pod_that_is_over_has_no_helper_to_wait_for() -> None:
-    async def story() -> None:
-        world = World()
-        running = world.start(world.life(**BOTH))
-        name = await world.pod()
-        world.kube.play(name).scheduled()
-        put(world, name, "helper", WAITING)
-        put(world, name, "base", ENDED, "Succeeded")
-        async with asyncio.timeout(1):
+        put(world, name, "base", ENDED, phase)
+        async with asyncio.timeout(seconds):
             assert (await running).state == "success"
 
     play(story)
