@@ -107,9 +107,14 @@ class Held:
         return self.deployment.airflow.task(dag, run, "wait")
 
     def queued_again(self, dag: str, run: str, first: str) -> TaskRow:
+        """Wait for the next launch, or for the harm done to it: where nothing is checked, a wrong event may fail the
+        task in the very heartbeat that queued it.
+        """
+
         def second() -> TaskRow | None:
             row = self.row(dag, run)
-            return row if row.state in ("queued", "running") and row.external_executor_id != first else None
+            again = row.state in ("queued", "running") and row.external_executor_id != first
+            return row if again or row.state == "failed" else None
 
         return wait_until(f"{dag} queued again", second, 40, pause=0.05)
 
