@@ -121,7 +121,7 @@ class LocalCluster(Cluster):
             raise NotReadyError("the local cluster is not started")
         return self._child
 
-    def start(self, timeout: float = 30) -> LocalCluster:
+    def start(self, timeout: float = 120) -> LocalCluster:
         """Start it; return when its nodes are ready (when it answers, with ``--no-nodes``)."""
         self.kubeconfig.unlink(missing_ok=True)
         self._child = Child("localcluster", self._command(), _plain_environment(), self._log)

@@ -22,7 +22,7 @@ from executor.demo.cluster import LocalCluster
 from executor.demo.home import AirflowHome, Options, search_path
 from executor.demo.pod_template import WorkerFiles, worker_pod
 from executor.demo.processes import Child, free_ports, wait_until
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 VICTIMS = (*COMPONENTS, "cluster", "node")
@@ -72,7 +72,7 @@ class ChaosWorld:
         elif victim == "node":
             self._node = self._new_node()
         else:
-            self.deployment.airflow.start_component(victim, timeout=200)
+            self.deployment.airflow.start_component(victim)
 
     def stop(self) -> None:
         """End what is not the deployment's."""
@@ -97,7 +97,7 @@ class ChaosWorld:
             self._node.require_running()
             return bool(self._cluster.core.list_node().items)
 
-        wait_until("a node", registered, 60)
+        wait_until("a node", registered, PATIENCE)
 
 
 @contextmanager

@@ -13,6 +13,16 @@ from executor.demo.cluster import LocalCluster
 from tests.airflow.harness import COMPONENTS, EXECUTOR, Deployment, deploy
 from tests.airflow.postgres import PostgresMissingError, PostgresServer, postgres_server
 
+LONGEST = 900.0  # seconds of one test with its share of the fixtures; only reached when something is wrong
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The limit of one test is for those that wait for no Airflow: to start one takes a minute on a busy machine."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:

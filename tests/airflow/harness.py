@@ -34,7 +34,9 @@ What is there to use, where ``airflow`` is ``deployment.airflow``, and so on:
   `SeenPod.first` and `.last` are the JSON of the API server
 - change the cluster: `cluster.core` (the official client's CoreV1Api), `cluster.put_secret`, ``cluster.admin(...)``
 
-Everything waits with a deadline and says what it saw when that passes. Nothing sleeps.
+Everything waits with a deadline and says what it saw when that passes. Nothing sleeps. A deadline is PATIENCE wherever
+it is only reached when something is wrong: several Airflows share few cores, and any process may stand still for
+seconds.
 """
 
 from __future__ import annotations
@@ -49,16 +51,59 @@ from typing import Any
 import pytest
 
 from executor.demo.cluster import Cluster
+from executor.demo.database import TaskRow
 from executor.demo.home import AirflowHome, Options
 from executor.demo.pod_template import WorkerFiles, worker_pod, write_pod_template
-from executor.demo.pods import PodWatch
+from executor.demo.pods import PodWatch, SeenPod
+from executor.demo.processes import Child
 from executor.demo.stack import AirflowStack
 
+PATIENCE = 180.0
 EXECUTOR = "executor.KubernetesExecutor"
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
 
 #: Mark of a test or module whose deployment runs on SQLite and then on PostgreSQL.
 on_both_databases = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True, scope="module")
+
+
+class PatientStack(AirflowStack):
+    """An AirflowStack whose deadlines are PATIENCE."""
+
+    def start(self, timeout: float = PATIENCE) -> None:
+        super().start(timeout)
+
+    def start_component(self, name: str, env: Mapping[str, str] | None = None, timeout: float = PATIENCE) -> Child:
+        return super().start_component(name, env, timeout)
+
+    def wait_dags(self, *dag_ids: str, timeout: float = PATIENCE) -> None:
+        super().wait_dags(*dag_ids, timeout=timeout)
+
+    def wait_run(self, dag_id: str, run_id: str, timeout: float = PATIENCE) -> str:
+        return super().wait_run(dag_id, run_id, timeout)
+
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None, timeout: float = PATIENCE) -> tuple[str, str]:
+        return super().run(dag_id, conf, timeout)
+
+    def wait_task(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        *states: str,
+        try_number: int | None = None,
+        timeout: float = PATIENCE,
+    ) -> TaskRow:
+        return super().wait_task(dag_id, run_id, task_id, *states, try_number=try_number, timeout=timeout)
+
+
+class PatientWatch(PodWatch):
+    """A PodWatch whose deadlines are PATIENCE."""
+
+    def wait_for(self, what: str, fits: Callable[[SeenPod], bool], timeout: float = PATIENCE) -> SeenPod:
+        return super().wait_for(what, fits, timeout)
+
+    def wait_gone(self, launch: str | None = None, timeout: float = PATIENCE) -> None:
+        super().wait_gone(launch, timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +150,11 @@ def deploy(
     """
     pod_file = directory / "pod_template.yaml"
     in_cluster = {"namespace": namespace, "in_cluster": "False", "config_file": str(cluster.kubeconfig)}
-    base = {"kubernetes_executor": {**in_cluster, "pod_template_file": str(pod_file)}}
+    # A light worker says that its task runs, and no more: where it is held for long it must not be taken for dead.
+    base = {
+        "kubernetes_executor": {**in_cluster, "pod_template_file": str(pod_file)},
+        "scheduler": {"task_instance_heartbeat_timeout": "3600"},
+    }
     layers = _over(base, options or {})
     home = AirflowHome.create(directory / "airflow", executor, database_url=database_url, options=layers)
     write_pod_template(pod_file, (template or _real_worker)(home))
@@ -115,8 +164,8 @@ def deploy(
     if dags:
         (home.dags / "dags.py").write_text(dags)
     with ExitStack() as stack:
-        watch = stack.enter_context(PodWatch(cluster.kubeconfig, *namespaces))
-        airflow = stack.enter_context(AirflowStack(home, components, env=env or {}))
+        watch = stack.enter_context(PatientWatch(cluster.kubeconfig, *namespaces, list_timeout=PATIENCE))
+        airflow = stack.enter_context(PatientStack(home, components, env=env or {}))
         yield Deployment(airflow, cluster, watch, namespace)
 
 

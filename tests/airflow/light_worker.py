@@ -14,8 +14,9 @@ from executor.demo.home import AirflowHome
 from executor.demo.pod_template import WorkerFiles, worker_pod
 
 PROGRAM = r"""
-import json, os, socket, subprocess, sys
+import json, os, socket, subprocess, sys, time
 from datetime import datetime, timezone
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, build_opener, ProxyHandler
 
@@ -33,8 +34,15 @@ def say(method, path, body):
     global token
     url = os.environ["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].rstrip("/") + path
     headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
-    with open_url(Request(url, json.dumps(body).encode(), headers, method=method), timeout=120) as answer:
-        token = answer.headers.get("Refreshed-API-Token") or token
+    for attempt in range(10):
+        try:
+            with open_url(Request(url, json.dumps(body).encode(), headers, method=method), timeout=120) as answer:
+                token = answer.headers.get("Refreshed-API-Token") or token
+            return
+        except HTTPError as error:  # as Airflow's own client: SQLite was locked for too long
+            if error.code < 500 or attempt == 9:
+                raise
+            time.sleep(1)
 
 
 here = "/task-instances/" + ti["id"]

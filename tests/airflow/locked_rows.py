@@ -27,7 +27,7 @@ from tests.soak.kinds import KINDS
 from tests.soak.rows import SoakRows
 
 JOB = 7
-PATIENCE = 5.0  # seconds; a call that waits for the lock does not end before it is released
+PATIENCE = 40.0  # seconds; a call that waits for the lock does not end before it is released
 QUEUED_AT = "2026-01-01 00:00:00+00"
 
 

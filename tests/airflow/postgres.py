@@ -63,7 +63,7 @@ class PostgresServer:
                 return True
             return False
 
-        wait_until("PostgreSQL ready", ready, 30)
+        wait_until("PostgreSQL ready", ready, 120)
 
     def drop_all(self) -> None:
         """Drop every database made here."""

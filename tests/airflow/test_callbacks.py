@@ -16,7 +16,7 @@ from sqlalchemy import text
 from executor.control.callbacks import REASON
 from executor.demo.pods import SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment
+from tests.airflow.harness import PATIENCE, Deployment
 
 # A pod that never starts misses every deadline, and costs nothing.
 DAGS = """
@@ -104,7 +104,7 @@ def missed(deployment: Deployment, dag: str) -> Missed:
         rows = [row for row in callbacks(deployment, dag) if row["state"] in ("success", "failed")]
         return rows[0] if rows else None
 
-    row = wait_until(f"the callback of {dag}", ended, 40)
+    row = wait_until(f"the callback of {dag}", ended, PATIENCE)
     return Missed(deployment, run, row["state"], row["output"], callback_pods(deployment, dag))
 
 
@@ -151,43 +151,53 @@ def test_a_callback_that_raises_is_failed_with_its_sentence(broken: Missed) -> N
 @dataclass(frozen=True)
 class Crashes:
     """Runs by DAG: the scheduler was killed while two callbacks were pending, and again while they ran, one more was
-    queued and had no pod yet, and the pod of one was deleted before the next scheduler started."""
+    queued and had no pod yet, and the pod of one was deleted before the next scheduler started. orphans: Secrets of
+    pods that it was just about to make."""
 
     deployment: Deployment
     runs: dict[str, str]
+    orphans: set[str]
 
 
-def wait_callback(deployment: Deployment, dag: str, *states: str, timeout: float = 60) -> dict[str, Any]:
+def wait_callback(deployment: Deployment, dag: str, *states: str) -> dict[str, Any]:
     def there() -> dict[str, Any] | None:
         return next((row for row in callbacks(deployment, dag) if row["state"] in states), None)
 
-    return wait_until(f"the callback of {dag} {'/'.join(states)}", there, timeout)
+    return wait_until(f"the callback of {dag} {'/'.join(states)}", there, PATIENCE)
 
 
-def crash(deployment: Deployment, meanwhile: Callable[[], object] = lambda: None) -> None:
+def crash(deployment: Deployment, meanwhile: Callable[[], object] = lambda: None) -> set[str]:
+    """Returns the Secrets that have no owner yet: the next sweep, after ten minutes, is for those."""
     deployment.airflow.kill("scheduler", signal.SIGKILL)
+    orphans = {secret.metadata.name for secret in secrets(deployment) if not secret.metadata.owner_references}
     meanwhile()
     deployment.airflow.start_component("scheduler")
+    return orphans
+
+
+def secrets(deployment: Deployment) -> list[Any]:
+    ours = {"namespace": deployment.namespace, "label_selector": "airflow-deployment"}
+    return list(deployment.cluster.core.list_namespaced_secret(**ours).items)
 
 
 def cordon(deployment: Deployment, closed: bool) -> None:
     deployment.cluster.core.patch_node("local", {"spec": {"unschedulable": closed}})
 
 
-def miss_while_pending(deployment: Deployment, *dags: str) -> dict[str, str]:
-    """Their pods wait for a node while the scheduler is killed; then they run."""
+def miss_while_pending(deployment: Deployment, *dags: str) -> tuple[dict[str, str], set[str]]:
+    """Their pods wait for a node while the scheduler is killed; then they run. (Runs, orphans.)"""
     cordon(deployment, True)
     try:
         runs = {dag: deployment.airflow.trigger(dag) for dag in dags}
         for dag in dags:
-            wait_until(f"the pod of {dag}", lambda dag=dag: callback_pods(deployment, dag), 40)
-        crash(deployment)
+            wait_until(f"the pod of {dag}", lambda dag=dag: callback_pods(deployment, dag), PATIENCE)
+        orphans = crash(deployment)
     finally:
         cordon(deployment, False)
     for dag in dags:
         wait_callback(deployment, dag, "running")
-    wait_until("both callbacks", lambda: len(began(deployment)) == len(dags), 40)
-    return runs
+    wait_until("both callbacks", lambda: len(began(deployment)) == len(dags), PATIENCE)
+    return runs, orphans
 
 
 def miss_without_a_place(deployment: Deployment, dag: str) -> str:
@@ -197,7 +207,7 @@ def miss_without_a_place(deployment: Deployment, dag: str) -> str:
     run = deployment.airflow.trigger(dag)
     wait_callback(deployment, dag, "queued")
     log = deployment.airflow.component("scheduler").log
-    wait_until("the refusal", lambda: "cannot be posted for now" in log.read_text(), 30)
+    wait_until("the refusal", lambda: "cannot be posted for now" in log.read_text(), PATIENCE)
     return run
 
 
@@ -209,7 +219,7 @@ def began(deployment: Deployment) -> list[str]:
 
 @pytest.fixture(scope="module")
 def crashes(deployment: Deployment) -> Crashes:
-    runs = miss_while_pending(deployment, "followed", "deleted")
+    runs, orphans = miss_while_pending(deployment, "followed", "deleted")
     runs["unposted"] = miss_without_a_place(deployment, "unposted")
     (lost,) = callback_pods(deployment, "deleted")
 
@@ -219,9 +229,9 @@ def crashes(deployment: Deployment) -> Crashes:
         deployment.watch.wait_gone(lost.launch)
         core.delete_namespaced_resource_quota("full", namespace)
 
-    crash(deployment, meanwhile)
+    orphans |= crash(deployment, meanwhile)
     (deployment.home.logs / "go").touch()
-    return Crashes(deployment, runs)
+    return Crashes(deployment, runs, orphans)
 
 
 def test_a_callback_outlives_its_schedulers(crashes: Crashes) -> None:
@@ -244,11 +254,10 @@ def test_no_callback_ran_twice(crashes: Crashes) -> None:
 
 
 def test_the_scheduler_lives_and_nothing_is_left(told: Missed, broken: Missed, crashes: Crashes) -> None:
-    deployment, core = told.deployment, told.deployment.cluster.core
+    deployment = told.deployment
     for dag, run in (("late", told.run), ("late_and_broken", broken.run), *crashes.runs.items()):
         deployment.airflow.api.mark(dag, run, "wait", "success")
 
     deployment.watch.wait_gone()
     assert deployment.airflow.component("scheduler").returncode is None
-    ours = {"namespace": deployment.namespace, "label_selector": "airflow-deployment"}
-    wait_until("no Secret", lambda: not core.list_namespaced_secret(**ours).items, 30)
+    wait_until("no Secret", lambda: {one.metadata.name for one in secrets(deployment)} <= crashes.orphans, PATIENCE)

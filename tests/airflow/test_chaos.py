@@ -17,6 +17,7 @@ from executor.demo.processes import wait_until
 from tests.airflow.chaos_demo import add_demo, demo_options
 from tests.airflow.chaos_outcome import Outcome, TaskOutcome, differences, read_outcome
 from tests.airflow.chaos_world import ChaosWorld, Disturbance, chaos_world
+from tests.airflow.harness import PATIENCE
 
 DAGS = """
 from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
@@ -113,14 +114,14 @@ def play(world: ChaosWorld, dags: tuple[str, ...], disturbance: Disturbance | No
         pause(disturbance.down)
         world.start(disturbance.victim)
     for dag, run in runs.items():
-        deployment.airflow.wait_run(dag, run, timeout=600 if SOAK else 180)
-    deployment.watch.wait_gone(timeout=90)
+        deployment.airflow.wait_run(dag, run, timeout=600)
+    deployment.watch.wait_gone()
     return read_outcome(deployment, runs)
 
 
 def pause(seconds: float) -> None:
     over = time.monotonic() + seconds
-    wait_until("the moment", lambda: time.monotonic() >= over, seconds + 10, pause=0.05)
+    wait_until("the moment", lambda: time.monotonic() >= over, seconds + PATIENCE, pause=0.05)
 
 
 def secrets(world: ChaosWorld) -> set[str]:
@@ -138,7 +139,7 @@ def test_the_undisturbed_run_is_what_the_short_version_compares_with(quiet: Quie
     assert Outcome({"chaos": quiet.outcome.runs["chaos"]}, tasks) == UNDISTURBED
 
 
-@pytest.mark.timeout(900 if SOAK else 300)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", seeds())
 def test_a_crash_changes_no_result(world: ChaosWorld, quiet: Quiet, seed: int) -> None:
     disturbance, earlier = Disturbance.of_seed(seed, quiet.duration), secrets(world)
@@ -149,5 +150,5 @@ def test_a_crash_changes_no_result(world: ChaosWorld, quiet: Quiet, seed: int) -
     if (
         disturbance.victim != "scheduler"
     ):  # one that dies between a Secret and its pods leaves it to the next one's sweep
-        wait_until("no Secret left", lambda: secrets(world) <= earlier, 30)
+        wait_until("no Secret left", lambda: secrets(world) <= earlier, PATIENCE)
     assert world.deployment.watch.gaps == 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment
+from tests.airflow.harness import PATIENCE, Deployment
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module")
 
@@ -29,7 +29,7 @@ def silent():
     @task(retries=1, retry_delay=timedelta(seconds=1), executor_config=SOON)
     def work(**context):
         if context["ti"].try_number == 1:
-            time.sleep(60)
+            time.sleep(900)
 
     work()
 
@@ -38,7 +38,7 @@ def silent():
 def reports():
     BashOperator(
         task_id="work",
-        bash_command='[ "{{ ti.try_number }}" = 1 ] && sleep 60 || true',
+        bash_command='[ "{{ ti.try_number }}" = 1 ] && sleep 900 || true',
         retries=1,
         retry_delay=timedelta(seconds=1),
         executor_config=LATER,
@@ -47,7 +47,7 @@ def reports():
 
 @dag(dag_id="last", schedule=None)
 def last():
-    BashOperator(task_id="work", bash_command="sleep 60", retries=0, executor_config=LATER)
+    BashOperator(task_id="work", bash_command="sleep 900", retries=0, executor_config=LATER)
 
 
 silent(), reports(), last()
@@ -88,5 +88,5 @@ def test_a_last_try_that_its_worker_failed_stays_failed(deployment: Deployment) 
     deployment.watch.wait_gone(launch)
     row = deployment.airflow.task("last", run, "work")
     assert (row.state, row.try_number, row.max_tries) == ("failed", 1, 0)
-    wait_until("nothing left", lambda: not deployment.watch.live(), 10)
+    wait_until("nothing left", lambda: not deployment.watch.live(), PATIENCE)
     assert said(deployment, "last", run, "pod disrupted") == []

@@ -21,13 +21,10 @@ from executor.demo.cluster import LocalCluster
 from executor.demo.pods import SeenPod
 from executor.demo.processes import Child, wait_until
 from tests.airflow.chaos_outcome import host_of
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import light_pod
 
-pytestmark = [
-    pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module")
 
 DAGS = """
 from airflow.sdk import dag, task
@@ -76,7 +73,7 @@ class Pair:
 
     def wait_frozen(self) -> tuple[Child, int]:
         """The one that stands still, and the job of the other."""
-        frozen = wait_until("a scheduler frozen", lambda: next(filter(is_stopped, self.schedulers), None), 90)
+        frozen = wait_until("a scheduler frozen", lambda: next(filter(is_stopped, self.schedulers), None), PATIENCE)
         return frozen, self.jobs[1 - self.schedulers.index(frozen)]
 
 
@@ -104,7 +101,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster, databa
         jobs = scheduler_jobs(deployment)
         second = start_second(deployment, environment)
         try:
-            wait_until("the second scheduler", lambda: scheduler_jobs(deployment)[1:], 90)
+            wait_until("the second scheduler", lambda: scheduler_jobs(deployment)[1:], PATIENCE)
             yield Pair(deployment, (first, second), (jobs[0], scheduler_jobs(deployment)[1]), folder)
         finally:
             for child in (first, second):
@@ -133,7 +130,7 @@ def starts(pair: Pair, run: str, task: str) -> int:
 def let_it_beat(child: Child, seconds: float) -> None:
     """It lives on for so long after its freeze."""
     over = time.monotonic() + seconds
-    wait_until("some beats", lambda: time.monotonic() > over, seconds + 5)
+    wait_until("some beats", lambda: time.monotonic() > over, seconds + PATIENCE)
     child.require_running()
 
 
@@ -149,7 +146,7 @@ def freeze_and_take_over(pair: Pair, point: str) -> tuple[str, Child]:
         row = airflow.task("two", run, "long")
         return (row.state, row.queued_by_job_id) == ("running", heir)
 
-    wait_until("the other scheduler's turn", taken_over, 90)
+    wait_until("the other scheduler's turn", taken_over, PATIENCE)
     airflow.wait_task("two", run, "short", "success")
     return run, frozen
 

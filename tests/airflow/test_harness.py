@@ -57,11 +57,14 @@ def test_a_cut_connection_is_taken_up_where_it_was(still_cluster: LocalCluster, 
 def test_lost_history_is_a_gap(still_cluster: LocalCluster, namespace: str) -> None:
     make_pod(still_cluster, namespace, "doomed", "launch-1")
     with PodWatch(still_cluster.kubeconfig, namespace) as watch:
+        # Nobody can watch before all is forgotten.
+        still_cluster.admin("fault", effect="drop-request", verb="watch", resource="pods", namespace=namespace)
         still_cluster.admin("drop-watches")
         still_cluster.core.delete_namespaced_pod("doomed", namespace)
         still_cluster.admin("compact")
+        still_cluster.admin("reset")
         watch.wait_gone("launch-1")
-        wait_until("the gap counted", lambda: watch.gaps == 1, 10)
+        wait_until("the gap counted", lambda: watch.gaps == 1, 60)
 
 
 def test_waiting_in_vain_names_the_pods_there_were(still_cluster: LocalCluster, namespace: str) -> None:

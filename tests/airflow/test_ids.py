@@ -9,7 +9,7 @@ import pytest
 from executor.demo.pod_template import write_pod_template
 from executor.demo.pods import SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment
+from tests.airflow.harness import PATIENCE, Deployment
 from tests.airflow.light_worker import light_pod
 
 DAGS = """
@@ -146,7 +146,7 @@ def test_a_task_in_russian_really_runs_and_shows_its_log_meanwhile(deployment: D
         shown = airflow.api.task_log(dag, run, task)
         return shown if "первая строка" in shown else None
 
-    shown = wait_until("the first line in the log", live, 20)
+    shown = wait_until("the first line in the log", live, PATIENCE)
     running = airflow.task(dag, run, task).state
     (deployment.home.dags / "go").touch()
 

@@ -14,7 +14,7 @@ from executor.demo.cluster import LocalCluster
 from executor.demo.pod_template import write_pod_template
 from executor.demo.pods import SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import light_pod
 
 DAGS = """
@@ -46,19 +46,25 @@ def ends():
 
 @dag(dag_id="drained", schedule=None)
 def drained():
-    light("work", "echo said before >&2; sleep 60")
+    light("work", "echo said before >&2; sleep 900")
 
 
 ends(), drained()
 """
 
 TTL = 25
+# The second scheduler's time is shorter: so the pod is there when that one starts, however long it takes.
+SHORTER = {"AIRFLOW__KUBERNETES_POD_EXECUTOR__POD_TTL_FAILED": str(TTL)}
 OPTIONS = {
-    "kubernetes_pod_executor": {"pod_ttl_failed": str(TTL), "reconcile_interval": "1"},
+    "kubernetes_pod_executor": {"pod_ttl_failed": "3600", "reconcile_interval": "1"},
     "logging": {"logging_config_class": "tests.airflow.remote_logs.LOGGING_CONFIG"},
 }
-# A container that may be killed from inside, and that goes on for a moment when it is told to stop.
-GRACEFUL = 'trap \'sleep 1; echo said after >&2; exit 143\' TERM; python3 -I -S -c "$0" "$@" & wait $!'
+# A container that may be killed from inside, and that goes on when it is told to stop, until it may end.
+GRACEFUL = (
+    "trap 'while ! test -e /opt/airflow/logs/end; do sleep 0.1; done; echo said after >&2; exit 143' TERM; "
+    'python3 -I -S -c "$0" "$@" & wait $!'
+)
+GRACE = 600
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +75,7 @@ def keeping(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> 
         pod = light_pod(deployment.home)
         (base,) = pod["spec"]["containers"]
         base["command"] = ["sh", "-c", GRACEFUL, base["command"][-1]]
+        pod["spec"]["terminationGracePeriodSeconds"] = GRACE
         write_pod_template(deployment.home.path / "light.yaml", pod)
         yield deployment
 
@@ -85,17 +92,24 @@ def beside_the_log(deployment: Deployment, dag: str, task: str) -> list[str]:
     return files[0].read_text().splitlines() if files else []
 
 
+def logs_read(deployment: Deployment) -> int:
+    """How often anybody asked for a pod's log so far."""
+    assert isinstance(deployment.cluster, LocalCluster)
+    return int(deployment.cluster.requests().get("get pods/log", 0))
+
+
 def test_failed_pods_stay_for_their_time_whoever_the_scheduler_is(keeping: Deployment) -> None:
     run, state = keeping.airflow.run("ends")
     assert state == "failed"
     for task in ("good", "own_code"):
         keeping.watch.wait_gone(pod_of(keeping, run, task).launch)
-    killed = pod_of(keeping, run, "killed")
-    assert (killed.phase, killed.deleted_at) == ("Failed", None)
-    wait_until("its log saved", lambda: "the last line" in beside_the_log(keeping, "ends", "killed"), 20)
+    launch = pod_of(keeping, run, "killed").launch
+    killed = keeping.watch.wait_for("its end", lambda pod: pod.launch == launch and pod.phase == "Failed")
+    wait_until("its log saved", lambda: "the last line" in beside_the_log(keeping, "ends", "killed"), PATIENCE)
+    assert killed.deleted_at is None
 
-    keeping.airflow.restart("scheduler")
-    keeping.watch.wait_gone(killed.launch, timeout=90)
+    keeping.airflow.restart("scheduler", SHORTER)
+    keeping.watch.wait_gone(killed.launch)
 
     gone = pod_of(keeping, run, "killed")
     (status,) = gone.last["status"]["containerStatuses"]
@@ -109,10 +123,15 @@ def test_what_a_drained_pod_says_until_its_end_is_saved(keeping: Deployment) -> 
     run = keeping.airflow.trigger("drained")
     launch = str(keeping.airflow.wait_task("drained", run, "work", "running").external_executor_id)
     pod = keeping.watch.wait_for("its pod", lambda pod: pod.launch == launch and pod.phase == "Running")
-    keeping.cluster.core.delete_namespaced_pod(pod.name, pod.namespace)
+    core, name = keeping.cluster.core, (pod.name, pod.namespace)
+    wait_until("its first words", lambda: "said before" in core.read_namespaced_pod_log(*name), PATIENCE)
+    before = logs_read(keeping)
+    core.delete_namespaced_pod(*name)
+    wait_until("its log followed", lambda: logs_read(keeping) > before, PATIENCE)
+    (keeping.home.logs / "end").touch()
 
     assert keeping.airflow.wait_run("drained", run) == "failed"
-    wait_until("its log saved", lambda: "said after" in beside_the_log(keeping, "drained", "work"), 20)
+    wait_until("its log saved", lambda: "said after" in beside_the_log(keeping, "drained", "work"), PATIENCE)
     lines = beside_the_log(keeping, "drained", "work")
     first, last = lines.index("said before"), lines.index("said after")
     assert first < last

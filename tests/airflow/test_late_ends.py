@@ -6,24 +6,28 @@ off, does not: so the check is what holds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from kubernetes.client import ApiException
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from executor.demo.cluster import LocalCluster
 from executor.demo.database import TaskRow
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 
 DAGS = """
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, BaseSensorOperator, dag, task
@@ -31,11 +35,16 @@ from airflow.sdk import BaseOperator, BaseSensorOperator, dag, task
 GATED = {"pod_override": {"spec": {"schedulingGates": [{"name": "example.com/held"}]}}}
 
 
+def until_go(dag_id):
+    while not (Path("/opt/airflow/logs") / f"go-{dag_id}").exists():  # time for a wrong event to do its harm
+        time.sleep(0.1)
+
+
 class SecondTime(BaseSensorOperator):
     def poke(self, context):
         if not context.get("task_reschedule_count", 0):
             return False
-        time.sleep(4)
+        until_go(self.dag_id)
         return True
 
 
@@ -44,14 +53,14 @@ class Defers(BaseOperator):
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=1)), method_name="resume")
 
     def resume(self, context, event=None):
-        time.sleep(4)  # time for a wrong event to do its harm
+        until_go(self.dag_id)
 
 
 @dag(dag_id="long", schedule=None)
 def long():
     @task
     def wait(**context):
-        time.sleep(60 if context["ti"].try_number == 1 else 0)
+        time.sleep(900 if context["ti"].try_number == 1 else 0)
 
     wait()
 
@@ -78,8 +87,9 @@ def gated():
 deferral(), reschedule(), gated(), long()
 """
 
+QUEUED_TIMEOUT = 600  # seconds; nobody waits for them, see `Held.let_it_age`
 OPTIONS = {
-    "scheduler": {"task_queued_timeout": "12", "task_queued_timeout_check_interval": "1"},
+    "scheduler": {"task_queued_timeout": str(QUEUED_TIMEOUT), "task_queued_timeout_check_interval": "1"},
     "kubernetes_pod_executor": {
         "hold_queued_while_waiting": "False",
         "reconcile_interval": "1",
@@ -106,6 +116,12 @@ class Held:
     def row(self, dag: str, run: str) -> TaskRow:
         return self.deployment.airflow.task(dag, run, "wait")
 
+    def is_gone(self, launch: str) -> bool:
+        return all(pod.deleted_at for pod in self.deployment.watch.pods(launch))
+
+    def is_harmed(self, dag: str, run: str) -> bool:
+        return self.row(dag, run).state == "failed"
+
     def queued_again(self, dag: str, run: str, first: str) -> TaskRow:
         """Wait for the next launch, or for the harm done to it: where nothing is checked, a wrong event may fail the
         task in the very heartbeat that queued it.
@@ -116,12 +132,49 @@ class Held:
             again = row.state in ("queued", "running") and row.external_executor_id != first
             return row if again or row.state == "failed" else None
 
-        return wait_until(f"{dag} queued again", second, 40, pause=0.05)
+        return wait_until(f"{dag} queued again", second, PATIENCE, pause=0.05)
 
     def first_launch(self, dag: str, run: str) -> str:
-        row = self.deployment.airflow.wait_task(dag, run, "wait", "queued", "running", "deferred", "up_for_reschedule")
-        assert row.external_executor_id
-        return row.external_executor_id
+        """That of its first pod, which the row may not name any more."""
+        mine = {"dag_id": dag, "run_id": run}
+        return self.deployment.watch.wait_for("its pod", lambda pod: mine.items() <= pod.annotations.items()).launch
+
+    def let_it_age(self, dag: str, run: str) -> None:
+        """The row as it will be when the task was queued for too long."""
+        then = datetime.now(UTC) - timedelta(seconds=QUEUED_TIMEOUT + 1)
+        statement = text("UPDATE task_instance SET queued_dttm = :then WHERE dag_id = :dag AND run_id = :run")
+        values = {"then": f"{then:%Y-%m-%d %H:%M:%S.%f}", "dag": dag, "run": run}
+
+        def written() -> bool:
+            with suppress(OperationalError), self.deployment.airflow.database.connect() as connection:
+                connection.execute(statement, values)
+                return True
+            return False
+
+        wait_until("SQLite not locked", written, PATIENCE)
+
+    def wait_harm(self, what: str, done: Callable[[], object]) -> None:
+        """Where nothing is checked, until the harm is done; else until the scheduler has handled whatever the executor
+        had to say by now: it is told in one heartbeat, and the next one finds that handled.
+        """
+        if self.checked:
+            self._wait_heartbeats(3)
+        else:
+            wait_until(what, done, PATIENCE)
+
+    def _wait_heartbeats(self, number: int) -> None:
+        seen: set[datetime | None] = set()
+
+        def enough() -> bool:
+            (job,) = self.deployment.airflow.database.jobs(job_type="SchedulerJob")
+            seen.add(job.latest_heartbeat)
+            return len(seen) > number
+
+        wait_until(f"{number} heartbeats", enough, PATIENCE)
+
+    def go(self, dag: str) -> None:
+        """The second leg may end."""
+        (self.deployment.home.logs / f"go-{dag}").touch()
 
     def delete_pod(self, launch: str) -> None:
         """By somebody else, unless the executor did it."""
@@ -155,8 +208,8 @@ def held(
 
 
 def settle(held: Held, dag: str, run: str) -> tuple[str | None, int]:
-    """(state, try) the task ends in, with time enough for a wrong event to do its harm."""
-    held.deployment.airflow.wait_run(dag, run, timeout=60)
+    """(state, try) the task ends in."""
+    held.deployment.airflow.wait_run(dag, run)
     row = held.row(dag, run)
     return row.state, row.try_number
 
@@ -169,6 +222,10 @@ def test_the_end_of_the_earlier_leg_comes_late(held: Held, dag: str) -> None:
     held.queued_again(dag, run, first)
     held.deployment.watch.wait_for("its end", lambda pod: pod.launch == first and pod.phase == "Succeeded")
     held.release()
+    if held.checked:
+        wait_until("its end was seen", lambda: held.is_gone(first) or held.is_harmed(dag, run), PATIENCE)
+    held.wait_harm(f"{dag} failed", lambda: held.is_harmed(dag, run))
+    held.go(dag)
 
     ended = settle(held, dag, run)
 
@@ -180,14 +237,16 @@ def test_the_end_of_a_requeued_pod_comes_late(held: Held) -> None:
     run = held.deployment.airflow.trigger("gated")
     first = held.first_launch("gated", run)
     held.hold()
+    held.let_it_age("gated", run)
     second = held.queued_again("gated", run, first)
     held.delete_pod(first)
     held.release()
+    # Without the check the vanished pod of a launch that was given up is replaced: a second worker for one task.
+    held.wait_harm("a second pod of the first launch", lambda: len(held.deployment.watch.pods(first)) > 1)
     held.ungate(str(second.external_executor_id))
 
     ended = settle(held, "gated", run)
 
-    # Without the check the vanished pod of a launch that was given up is replaced: a second worker for one task.
     pods = len(held.deployment.watch.pods(first)), len(held.deployment.watch.pods(second.external_executor_id))
     assert ((ended, pods) == (("success", 1), (1, 1))) is held.checked
 

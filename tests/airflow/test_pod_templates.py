@@ -20,7 +20,7 @@ import yaml
 from executor.demo.cluster import LocalCluster
 from executor.demo.home import AirflowHome, search_path
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import env, light_pod
 from tests.airflow.postgres import PostgresServer
 from tests.unit.manifest.charts import KEY, Chart, pod_text
@@ -181,13 +181,13 @@ def command_line(running: Deployment, *words: str) -> subprocess.CompletedProces
     """`airflow kubernetes-executor ...` where the scheduler runs."""
     return subprocess.run(
         ["airflow", "kubernetes-executor", *words],
-        env=running.home.environment(), capture_output=True, text=True, timeout=60, check=False,
+        env=running.home.environment(), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
 def test_a_real_worker_runs_from_a_platform_charts_pod_template(running: Deployment) -> None:
     """airflow.cfg by subPath, logs on an emptyDir, DAGs by an init container, a sidecar that never ends."""
-    run, state = running.airflow.run("charted", timeout=90)
+    run, state = running.airflow.run("charted")
     row = running.airflow.task("charted", run, "real_worker")
     (pod,) = running.watch.pods(row.external_executor_id)
 
@@ -292,9 +292,9 @@ def test_a_template_is_swapped_under_load(running: Deployment) -> None:
         swap(folder_of(running), light_text(running.home, told))
         runs.append(airflow.trigger("swapped"))
     end = time.monotonic() + 1.0
-    wait_until("a second since the swap", lambda: time.monotonic() >= end, 5)
+    wait_until("a second since the swap", lambda: time.monotonic() >= end, PATIENCE)
     last = airflow.trigger("swapped")
 
-    assert [airflow.wait_run("swapped", run, timeout=90) for run in (*runs, last)] == ["success"] * 4
+    assert [airflow.wait_run("swapped", run) for run in (*runs, last)] == ["success"] * 4
     launched = {row.external_executor_id for row in airflow.task_instances("swapped", last)}
     assert {pod.labels["told"] for pod in running.watch.pods() if pod.launch in launched} == {"after"}

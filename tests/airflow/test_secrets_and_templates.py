@@ -15,7 +15,7 @@ from executor.demo.home import AirflowHome
 from executor.demo.pod_template import LOCAL_IMAGE, with_sidecar, write_pod_template
 from executor.demo.pods import SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import env, light_pod
 
 DAGS = """
@@ -180,7 +180,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> 
 @pytest.fixture(scope="module")
 def made_of(running: Deployment) -> tuple[Deployment, str]:
     """The run of all tasks, of which one fails."""
-    run, _ = running.airflow.run("made_of", timeout=90)
+    run, _ = running.airflow.run("made_of")
     return running, run
 
 
@@ -270,7 +270,7 @@ def test_a_sidecar_that_never_ends_does_not_keep_pod_or_slot(running: Deployment
     assert airflow.api.xcom("accompanied", run, "accompanied") == "hello from the init container"
     running.watch.wait_gone(row.external_executor_id)
     assert len(running.watch.pods(row.external_executor_id)) == 1
-    wait_until("its slot freed", lambda: slots(running) == 0, 20)
+    wait_until("its slot freed", lambda: slots(running) == 0, PATIENCE)
 
 
 def slots(deployment: Deployment) -> int | None:
@@ -283,14 +283,14 @@ def slots(deployment: Deployment) -> int | None:
         return text.partition(", running ")[2].partition(",")[0] or None
 
     scheduler.kill(signal.SIGUSR2)
-    return int(wait_until("the executor's totals", said, 10))
+    return int(wait_until("the executor's totals", said, PATIENCE))
 
 
 def test_a_dag_with_another_executor_config_is_refused_alone(running: Deployment) -> None:
     airflow = running.airflow
     running.add_dags("refused", REFUSED)
 
-    errors = wait_until("the import error", airflow.database.import_errors, 30)
+    errors = wait_until("the import error", airflow.database.import_errors, PATIENCE)
     run = airflow.api.trigger("accompanied")
 
     (trace,) = errors.values()

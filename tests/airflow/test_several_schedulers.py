@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from executor.control.janitor import PATIENCE
+from executor.control.janitor import PATIENCE as ITS_PATIENCE
 from executor.demo.database import TaskRow
 from executor.demo.pod_template import write_pod_template
 from executor.demo.processes import Child, wait_until
-from tests.airflow.harness import Deployment
+from tests.airflow.harness import PATIENCE, Deployment
 from tests.airflow.light_worker import light_pod
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module")
@@ -69,7 +69,7 @@ def second(deployment: Deployment) -> Iterator[Child]:
         jobs = deployment.airflow.database.jobs(job_type="SchedulerJob")
         return any(job.id > before and job.state == "running" for job in jobs)
 
-    wait_until("the second scheduler", runs, 60)
+    wait_until("the second scheduler", runs, PATIENCE)
     yield child
     child.stop()
 
@@ -79,18 +79,18 @@ def launches(deployment: Deployment) -> Counter[str]:
 
 
 def test_two_schedulers_share_the_work(deployment: Deployment, second: Child) -> None:
-    run, state = deployment.airflow.run("many", timeout=90)
+    run, state = deployment.airflow.run("many")
 
     rows = deployment.airflow.task_instances("many", run, "work")
     assert (state, {row.state for row in rows}, {row.try_number for row in rows}) == ("success", {"success"}, {1})
     pods = launches(deployment)
     assert [pods[str(row.external_executor_id)] for row in rows] == [1] * 6
-    wait_until("no pod left", lambda: not deployment.watch.live(), 30)
+    wait_until("no pod left", lambda: not deployment.watch.live(), PATIENCE)
 
 
 def freeze_until(child: Child, what: str, fits: Callable[[], bool]) -> None:
     """SIGSTOP until then. Where it holds a lock at that moment, nobody can take over: it is frozen another time."""
-    for patience in (25, 25, 50):
+    for patience in (40, 40, 120):
         os.killpg(child.pid, signal.SIGSTOP)
         try:
             wait_until(what, fits, patience)
@@ -116,22 +116,22 @@ def test_row_14_a_scheduler_that_was_frozen_harms_nothing(deployment: Deployment
     def rows() -> list[TaskRow]:
         return airflow.task_instances("waiting", run, "work")
 
-    wait_until(f"{WAITING} running tasks", lambda: [row.state for row in rows()] == ["running"] * WAITING, 120)
+    wait_until(f"{WAITING} running tasks", lambda: [row.state for row in rows()] == ["running"] * WAITING, PATIENCE)
     before = [(row.map_index, row.try_number, row.external_executor_id, row.hostname) for row in rows()]
     jobs = [job.id for job in airflow.database.jobs(job_type="SchedulerJob") if job.state == "running"]
     schedulers = {min(jobs): airflow.component("scheduler"), max(jobs): second}
     ((most, _),) = Counter(row.queued_by_job_id for row in rows()).most_common(1)
     frozen, (heir,) = schedulers.pop(most), schedulers
     freeze_until(frozen, "all adopted", lambda: {row.queued_by_job_id for row in rows()} == {heir})
-    over = time.monotonic() + PATIENCE + 3  # it would give a worker that has reported so long to end by itself
-    wait_until("the frozen one to live on for a while", lambda: time.monotonic() > over, PATIENCE + 10)
+    over = time.monotonic() + ITS_PATIENCE + 3  # it would give a worker that has reported so long to end by itself
+    wait_until("the frozen one to live on for a while", lambda: time.monotonic() > over, PATIENCE)
     assert {row.state for row in rows()} == {"running"}
     go.touch()
 
-    assert airflow.wait_run("waiting", run, timeout=90) == "success"
+    assert airflow.wait_run("waiting", run) == "success"
     assert [(row.map_index, row.try_number, row.external_executor_id, row.hostname) for row in rows()] == before
     assert {row.state for row in rows()} == {"success"}
     assert [launches(deployment)[str(row.external_executor_id)] for row in rows()] == [1] * WAITING
     results = [airflow.api.xcom("waiting", run, "work", map_index=row.map_index) for row in rows()]
     assert results == [row.hostname for row in rows()]
-    wait_until("no pod left", lambda: not deployment.watch.live(), 40)
+    wait_until("no pod left", lambda: not deployment.watch.live(), PATIENCE)

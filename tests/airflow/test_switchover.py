@@ -11,7 +11,7 @@ import pytest
 from executor.demo.cluster import LocalCluster
 from executor.demo.pod_template import write_pod_template
 from executor.demo.processes import wait_until
-from tests.airflow.harness import EXECUTOR, Deployment, deploy
+from tests.airflow.harness import EXECUTOR, PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import light_pod
 from tests.airflow.test_two_executors import THEIRS
 
@@ -21,7 +21,7 @@ from kubernetes.client import models as k8s
 
 
 def base(**spec):
-    env = [k8s.V1EnvVar(name="TASK", value="sleep 12; hostname")]
+    env = [k8s.V1EnvVar(name="TASK", value="while ! test -e /opt/airflow/logs/go; do sleep 0.2; done; hostname")]
     return {"pod_override": k8s.V1Pod(spec=k8s.V1PodSpec(containers=[k8s.V1Container(name="base", env=env)], **spec))}
 
 
@@ -66,20 +66,23 @@ def test_a_running_pod_goes_on_and_a_waiting_task_is_launched_anew(theirs: Deplo
     going, waiting = airflow.trigger("running"), airflow.trigger("waiting")
     airflow.wait_task("running", going, "work", "running")
     airflow.wait_task("waiting", waiting, "work", "queued")
-    wait_until("both pods", lambda: len(theirs.watch.live()) == 2, 30)
+    wait_until("both pods", lambda: len(theirs.watch.live()) == 2, PATIENCE)
     [gated] = [pod for pod in theirs.watch.live() if pod.annotations["dag_id"] == "waiting"]
     [runs] = [pod for pod in theirs.watch.live() if pod.annotations["dag_id"] == "running"]
 
     airflow.kill("scheduler", signal.SIGTERM)
-    wait_until("upstream's scheduler gone", lambda: airflow.component("scheduler").returncode is not None, 30)
+    wait_until("upstream's scheduler gone", lambda: airflow.component("scheduler").returncode is not None, PATIENCE)
     core.delete_namespaced_pod(gated.name, gated.namespace)
     airflow.start_component("scheduler", env={"AIRFLOW__CORE__EXECUTOR": EXECUTOR})
 
+    # It has looked for upstream's pods twice when it launches what waits; the other task runs all the while.
+    launch = wait_until("our launch", lambda: _ours(theirs, waiting), PATIENCE)
+    assert airflow.task("running", going, "work").state == "running"
+    (theirs.home.logs / "go").touch()
     assert airflow.wait_run("running", going) == "success"
     assert airflow.task("running", going, "work").try_number == 1
     assert airflow.api.xcom("running", going, "work") == runs.name
 
-    launch = wait_until("our launch", lambda: _ours(theirs, waiting), 40)
     pod = theirs.watch.wait_for("our pod", lambda pod: pod.launch == launch)
     core.patch_namespaced_pod(pod.name, pod.namespace, [{"op": "remove", "path": "/spec/schedulingGates"}])
     assert airflow.wait_run("waiting", waiting) == "success"

@@ -19,7 +19,7 @@ from executor.demo.database import TaskRow
 from executor.demo.pod_template import write_pod_template
 from executor.demo.pods import PodWatch, SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import EXECUTOR, Deployment, deploy
+from tests.airflow.harness import EXECUTOR, PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import env, light_pod
 
 THEIRS = "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor"
@@ -192,7 +192,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> Ite
         wait_until(
             "upstream done with its pods",
             lambda: all('"airflow_executor_done"' in m[-1] for m in marks.of.values()),
-            30,
+            PATIENCE,
         )
         yield Both(deployment, rows, marks.of)
 

@@ -21,7 +21,7 @@ from executor.demo.database import TaskRow
 from executor.demo.home import AirflowHome
 from executor.demo.pods import SeenPod
 from executor.demo.processes import wait_until
-from tests.airflow.harness import Deployment, deploy
+from tests.airflow.harness import PATIENCE, Deployment, deploy
 from tests.airflow.light_worker import env, light_pod
 
 DAGS = """
@@ -52,7 +52,6 @@ QUICK = {
     "scheduler": {"scheduler_health_check_threshold": "5", "orphaned_tasks_check_interval": "1"},
     "kubernetes_pod_executor": {"reconcile_interval": "1"},
 }
-pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Installation:
     def crash(self) -> None:
         """Its scheduler is killed and started again."""
         self.deployment.airflow.kill("scheduler", signal.SIGKILL)
-        self.deployment.airflow.start_component("scheduler", timeout=120)
+        self.deployment.airflow.start_component("scheduler")
 
     def go(self) -> None:
         """Its waiting pods may be scheduled, its workers may end."""
@@ -114,9 +113,9 @@ def first(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> It
     folder, namespace = tmp_path_factory.mktemp("first"), f"airflow-{uuid4().hex[:6]}"
     with deploy(folder, cluster, dags=DAGS, namespace=namespace, options=QUICK, template=held_worker) as deployment:
         run = deployment.airflow.trigger("both")
-        row = deployment.airflow.wait_task("both", run, "runs", "running", timeout=120)
+        row = deployment.airflow.wait_task("both", run, "runs", "running")
         found = Installation(deployment, run, row.try_number)
-        wait_until("the pod that waits", lambda: found.pods("waits"), 30)
+        wait_until("the pod that waits", lambda: found.pods("waits"), PATIENCE)
         yield found
 
 
@@ -135,16 +134,16 @@ def second(
         components=("api-server",),
         template=held_worker,
     ) as deployment:
-        deployment.airflow.start_component("scheduler", timeout=120)  # its workers need the API server at once
+        deployment.airflow.start_component("scheduler")  # its workers need the API server at once
         yield Installation(deployment, first.run, first.tries)
 
 
 @pytest.fixture(scope="module")
 def played(first: Installation, second: Installation) -> tuple[Installation, Installation]:
     """Both under way, both crashed, then the copy to its end and collected, and only then the first one."""
-    wait_until("the pod that waits in the copy", lambda: second.pods("waits"), 60)
-    wait_until("the task that runs, in the copy", lambda: second.pods("runs"), 60)
-    wait_until("its worker", lambda: second.task("runs").state == "running", 90)
+    wait_until("the pod that waits in the copy", lambda: second.pods("waits"), PATIENCE)
+    wait_until("the task that runs, in the copy", lambda: second.pods("runs"), PATIENCE)
+    wait_until("its worker", lambda: second.task("runs").state == "running", PATIENCE)
     for one in (first, second):
         one.crash()
     finish(second)
@@ -155,8 +154,8 @@ def played(first: Installation, second: Installation) -> tuple[Installation, Ins
 
 def finish(one: Installation) -> None:
     one.go()
-    assert one.deployment.airflow.wait_run("both", one.run, timeout=90) == "success"
-    wait_until("none of its pods left", lambda: not one.living(), 40)
+    assert one.deployment.airflow.wait_run("both", one.run) == "success"
+    wait_until("none of its pods left", lambda: not one.living(), PATIENCE)
 
 
 def test_the_first_one_never_noticed(played: tuple[Installation, Installation]) -> None:
@@ -187,5 +186,5 @@ def test_nothing_of_either_is_left(played: tuple[Installation, Installation]) ->
     deployment = played[0].deployment
     ours = {"namespace": deployment.namespace, "label_selector": "airflow-deployment"}
 
-    wait_until("no Secret", lambda: not deployment.cluster.core.list_namespaced_secret(**ours).items, 30)
+    wait_until("no Secret", lambda: not deployment.cluster.core.list_namespaced_secret(**ours).items, PATIENCE)
     assert deployment.watch.live() == []

@@ -19,6 +19,7 @@ from executor.demo.cluster import Cluster
 from executor.demo.home import AirflowHome
 from executor.demo.processes import NotReadyError, wait_until
 from executor.demo.stack import AirflowStack
+from tests.airflow.harness import PATIENCE, PatientStack
 from tests.chart.runs_machine import WITH_PODS, Machine, Object, pods_of
 
 RESTARTS = 2
@@ -54,7 +55,7 @@ class Installation:
                 field_manager="helm",
             )
 
-    def wait_ready(self, timeout: float = 240) -> None:
+    def wait_ready(self, timeout: float = 600) -> None:
         """Until every pod is ready, or done where it is a job's.
 
         Raises:
@@ -73,7 +74,7 @@ class Installation:
     def airflow(self, folder: Path, database_url: str, port: int, password: str) -> AirflowStack:
         """A hand on the installed Airflow: its API as `admin`, its database for reading."""
         home = AirflowHome(folder, "", database_url, folder, api_port=port)
-        stack = AirflowStack(home, ())
+        stack = PatientStack(home, ())
         stack.api = PasswordApi(home.api_url, "admin", password)
         return stack
 
@@ -95,7 +96,7 @@ class Installation:
         (keys,) = self.secrets(namespace, f"{release}-keys")
         return str(json.loads(base64.b64decode(keys["data"]["passwords.json"]))["admin"])
 
-    def run_in(self, namespace: str, name: str, command: Sequence[str], timeout: float = 30) -> str:
+    def run_in(self, namespace: str, name: str, command: Sequence[str], timeout: float = PATIENCE) -> str:
         """`kubectl exec`: what the command printed."""
         options = {"command": list(command), "stdout": True, "stderr": True, "stdin": False, "tty": False}
         connect = self.cluster.core.connect_get_namespaced_pod_exec
@@ -108,7 +109,9 @@ class Installation:
 
     def wait_for_file(self, namespace: str, name: str, path: str, text: str) -> None:
         """Until a file in a pod has this text: mounted ConfigMaps follow their object after a while."""
-        wait_until(f"{text} in {path}", lambda: text in self.run_in(namespace, name, ["cat", path]), 30, pause=0.5)
+        wait_until(
+            f"{text} in {path}", lambda: text in self.run_in(namespace, name, ["cat", path]), PATIENCE, pause=0.5
+        )
 
     def log(self, namespace: str, name: str, container: str | None = None) -> str:
         """What a container printed; "" if it has not run."""

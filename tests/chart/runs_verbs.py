@@ -22,6 +22,7 @@ from tests.speed.burst import configure
 from tests.unit.control.database import Ti
 
 RELEASE = "air"
+PATIENCE = 120.0  # seconds; only reached when something is wrong
 ACCOUNT = f"{RELEASE}-scheduler"
 Rule = dict[str, Any]
 Permission = tuple[str, str]
@@ -129,11 +130,11 @@ class Scene:
 
     def pod(self, launch: Launch) -> Pod:
         """Its pod, once there is one."""
-        found: Pod = self.driven.beat_until("the task's pod", lambda: self.namespace.pods_of(launch))[0]
+        found: Pod = self.driven.beat_until("the task's pod", lambda: self.namespace.pods_of(launch), PATIENCE)[0]
         return found
 
     def until(self, what: str, fits: Callable[[], Any]) -> Any:
-        return self.driven.beat_until(what, fits, timeout=30)
+        return self.driven.beat_until(what, fits, timeout=PATIENCE)
 
     def told(self) -> str:
         """The scheduler's log, the task's events, and the log that the executor writes for the task."""

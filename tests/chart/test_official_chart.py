@@ -27,6 +27,7 @@ EARLY, MIDDLE, LATE = "up-to-1.18", "1.19-to-1.21", "1.22-and-later"
 CHARTS = (EARLY, MIDDLE, LATE)
 OURS = "executor.KubernetesExecutor"
 ASTRONOMER = ("astronomer", "houston", "config", "deployments", "helm")
+PATIENCE = 120.0  # seconds; only reached when something is wrong
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 # templates/rbac/pod-launcher-role.yaml, the same from chart 1.17.0 to 1.21.0; 1.22.0 adds `watch` on events.
@@ -197,9 +198,9 @@ async def test_with_the_charts_role_and_our_manifest_nothing_is_missing(api: Api
         return await missing(api) == wanted
 
     await made(api, *of_the_chart(folder))
-    await eventually(lambda: is_missing(before))
+    await eventually(lambda: is_missing(before), PATIENCE)
     await made(api, *manifest(folder))
-    await eventually(lambda: is_missing(set()))
+    await eventually(lambda: is_missing(set()), PATIENCE)
     assert await missing(api, "airflow-worker") == {"secrets"}
     assert await missing(api, "airflow-api-server") == set(VERBS)
 

@@ -29,7 +29,7 @@ from tests.chart.rendering import by_name, render
 from tests.chart.runs_installation import Installation, seen_env
 from tests.chart.runs_machine import Object, images_file
 
-pytestmark = [pytest.mark.needs_root, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.needs_root, pytest.mark.timeout(1500)]
 
 SOAK = bool(os.environ.get("SOAK"))
 KIND = Path(__file__).parents[1] / "kind"
@@ -71,7 +71,7 @@ class Running:
         """
         run = self.airflow.trigger(dag)
         try:
-            state = self.airflow.wait_run(dag, run, timeout=180)
+            state = self.airflow.wait_run(dag, run, timeout=400)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.installation.everything(NAMESPACE)}") from None
         assert state == "success", self.installation.everything(NAMESPACE)
@@ -187,7 +187,7 @@ def test_nobody_was_refused_anything(running: Running) -> None:
 @pytest.mark.skipif(not SOAK, reason="make soak: eleven tasks")
 def test_the_kind_demo_plays(running: Running) -> None:
     printed = running.installation.run_in(
-        NAMESPACE, f"{RELEASE}-scheduler-0", ["python", "-c", (KIND / "play.py").read_text()], timeout=250
+        NAMESPACE, f"{RELEASE}-scheduler-0", ["python", "-c", (KIND / "play.py").read_text()], timeout=900
     )
     print(printed)
     assert "problem:" not in printed

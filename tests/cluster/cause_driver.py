@@ -22,7 +22,7 @@ from tests.speed.burst import WorkersSucceed
 from tests.workloads import task_workload
 
 DAG = "sales"
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 class Rows(WorkersSucceed):
@@ -131,7 +131,7 @@ class Driver:
             time.sleep(0.1)
         for told in self.told.values():
             self.executor._abandon(told.launch, "the test ends")
-        wait_until("nothing left", self._tidied, 15, pause=0.1)
+        wait_until("nothing left", self._tidied, PATIENCE, pause=0.1)
 
     def _tidied(self) -> bool:
         """Pods that wait for ever were taken back; deletes are answered, and what is left of owners is collected."""

@@ -27,7 +27,7 @@ IMAGES: dict[str, Json] = {
 # Long enough for a busy machine to start a pod, short enough to be waited for.
 SHORT = {
     "PENDING_TIMEOUT_UNSCHEDULABLE": "12",
-    "PENDING_TIMEOUT_PULLING": "12",
+    "PENDING_TIMEOUT_PULLING": "16",  # after ten seconds its events are asked for
     "PENDING_TIMEOUT_CONFIG": "6",
     "CONFIRM_INTERVAL": "0.5",
     "RECONCILE_INTERVAL": "600",

@@ -134,7 +134,7 @@ ENDED = {
         "it needs more memory than it may have", script(EAT, resources={"limits": {"memory": "64Mi"}})
     ),
     "no_report": Cause("it ends well, but is no Airflow worker", script("exit 0")),
-    "deadline": Cause("the pod's `activeDeadlineSeconds` pass", script(DRAINABLE, spec={"activeDeadlineSeconds": 3})),
+    "deadline": Cause("the pod's `activeDeadlineSeconds` pass", script(DRAINABLE, spec={"activeDeadlineSeconds": 10})),
     "no_program": Cause("the image has no Python", {"pod_template_file": "no_program.yaml"}, row="queued"),
     "init_fails": Cause("an init container fails", init("echo no route to the vault; exit 7"), row="queued"),
     "init_memory": Cause(

@@ -21,7 +21,8 @@ import yaml
 
 from executor.localcluster.node.api import ApiClient, ApiError, Json
 
-START_SECONDS, PATIENCE = 30.0, 15.0
+# Seconds; only reached when something is wrong.
+START_SECONDS, PATIENCE, LONGEST = 120.0, 60.0, 600.0
 QUICK = ("--time", "refresh=0.5", "--time", "config-retry=0.2")
 
 
@@ -36,11 +37,12 @@ def can_isolate() -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
-    if can_isolate():
-        return
-    for item in items:
-        if here in item.path.parents:
+    isolated = can_isolate()
+    for item in (one for one in items if here in one.path.parents):
+        if not isolated:
             item.add_marker(pytest.mark.skip(reason="needs root, or a kernel that lets users make user namespaces"))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONGEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def end_server(server: Server) -> None:
     server.process.send_signal(signal.SIGTERM)
-    server.process.wait(10)
+    server.process.wait(PATIENCE)
 
 
 def start_server(folder: Path, *options: str) -> Server:
@@ -124,11 +126,14 @@ class Cluster:
     def __init__(self, api: ApiClient, server: Server, namespace: str) -> None:
         self.api, self.server, self.namespace = api, server, namespace
         self.path = f"/api/v1/namespaces/{namespace}"
+        self._seen: dict[str, str] = {}  # by pod: the version that `waiting` goes on from
 
     async def create_pod(self, name: str, *containers: Json, **spec: Any) -> Json:
         body = {"restartPolicy": "Never", "containers": list(containers), **spec}
         metadata = {"name": name, **body.pop("metadata", {})}
-        return await self.api.post(f"{self.path}/pods", {"metadata": metadata, "spec": body})
+        created = await self.api.post(f"{self.path}/pods", {"metadata": metadata, "spec": body})
+        self._seen[name] = created["metadata"]["resourceVersion"]
+        return created
 
     async def create(self, kind: str, name: str, **content: Any) -> Json:
         return await self.api.post(f"{self.path}/{kind}", {"metadata": {"name": name}, **content})
@@ -155,10 +160,31 @@ class Cluster:
         return await self.wait(name, lambda pod: pod and pod["status"].get("phase") in ("Succeeded", "Failed"), seconds)
 
     async def waiting(self, name: str, reason: str) -> Json:
-        """The waiting state of the pod's first container, once it has that reason."""
-        pod = await self.wait(name, lambda pod: state(pod).get("waiting", {}).get("reason") == reason)
-        found: Json = state(pod)["waiting"]
-        return found
+        """The waiting state of the pod's first container, once it has that reason: the first one since the pod was
+        created, or since the one that the last call found, however soon it passed.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._next_waiting(name, reason)
+        except TimeoutError:
+            pytest.fail(f"waited {PATIENCE} s for {reason}; pod {name} is {await self.pod(name)}")
+
+    async def _next_waiting(self, name: str, reason: str) -> Json:
+        while True:
+            query = {"resourceVersion": self._seen[name], "fieldSelector": f"metadata.name={name}"}
+            async with self.api.watch(f"{self.path}/pods", query) as events:
+                async for event in events:
+                    self._seen[name] = event["object"]["metadata"]["resourceVersion"]
+                    found: Json = state(event["object"]).get("waiting", {})
+                    if found.get("reason") == reason:
+                        return found
+
+    async def said(self, name: str, words: str) -> None:
+        """Until the pod's container has printed that: what its script did before is done."""
+        end = time.monotonic() + PATIENCE
+        while words not in await self.log(name):
+            assert time.monotonic() < end, f"waited {PATIENCE} s for {words!r}"
+            await asyncio.sleep(0.05)
 
     async def wait_until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         end = time.monotonic() + seconds
@@ -194,14 +220,21 @@ class Cluster:
 
 async def last_of(cluster: Cluster, pod: Json) -> Json:
     """The last state of a pod, as a watch shows it."""
+    return (await history(cluster, pod, lambda event: event["type"] == "DELETED"))[-1]
+
+
+async def history(cluster: Cluster, pod: Json, ends: Callable[[Json], bool]) -> list[Json]:
+    """All that a watch shows of a pod after this state of it, up to the event that `ends` says is the last."""
     name, version = pod["metadata"]["name"], pod["metadata"]["resourceVersion"]
     query = {"resourceVersion": version, "fieldSelector": f"metadata.name={name}"}
-    async with asyncio.timeout(15), cluster.api.watch(f"{cluster.path}/pods", query) as events:
+    seen: list[Json] = []
+    async with asyncio.timeout(PATIENCE), cluster.api.watch(f"{cluster.path}/pods", query) as events:
         async for event in events:
-            if event["type"] == "DELETED":
+            if event["type"] != "BOOKMARK":
+                seen.append(event["object"])
+            if ends(event):
                 break
-    found: Json = event["object"]
-    return found
+    return seen
 
 
 def containers(pod: Json | None, kind: str = "containerStatuses") -> dict[str, Json]:

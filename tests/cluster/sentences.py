@@ -24,6 +24,7 @@ REPLACEMENTS: list[tuple[str, str]] = [
     (r"using \d+[KM]i", "using 262144Ki"),
     (r"available: \d+[KM]i", "available: 96Mi"),
     (r"\(ErrImagePull\)", "(ImagePullBackOff)"),
+    (r"\bactiveDeadlineSeconds of \d+\b", "activeDeadlineSeconds of 3"),
 ]
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from tests.workloads import task_workload
 
 UPSTREAMS_JOB, OUR_JOB = 7, 8
-PATIENCE = 60
+PATIENCE = 180
 HOLD_SECONDS = 6.0  # one look for upstream's pods comes in them (`control.machine`, SWITCHOVER_SECONDS)
 WORKER = """
 import json, os, sqlite3, sys, time

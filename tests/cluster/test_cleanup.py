@@ -128,7 +128,7 @@ GOING = {"marked", "done", "forgotten"}
 
 def test_a_dry_run_and_then_the_real_thing(run: Run, left: Left) -> None:
     before = left.names()
-    wait_until("old pods", lambda: listed(run("cleanup", "--dry-run", "-o", "json").out) == GOING, 10)
+    wait_until("old pods", lambda: listed(run("cleanup", "--dry-run", "-o", "json").out) == GOING, 60)
     assert left.names() == before
     shown = run("cleanup")
     assert (shown.code, before - left.names()) == (0, GOING)
@@ -137,7 +137,7 @@ def test_a_dry_run_and_then_the_real_thing(run: Run, left: Left) -> None:
 
 
 def test_the_words_of_those_who_come_from_cleanup_pods(run: Run, left: Left, namespace: str) -> None:
-    wait_until("old pods", lambda: listed(run("cleanup", "--dry-run", "-o", "json").out) == GOING, 10)
+    wait_until("old pods", lambda: listed(run("cleanup", "--dry-run", "-o", "json").out) == GOING, 60)
     elsewhere = run("cleanup", "--namespace", "default", "--dry-run", "-o", "json")
     spared = run("cleanup", "--namespace", namespace, "--min-pending-minutes", "30", "-o", "json")
     assert (listed(elsewhere.out), listed(spared.out)) == (set(), GOING - {"marked"})
@@ -145,7 +145,7 @@ def test_the_words_of_those_who_come_from_cleanup_pods(run: Run, left: Left, nam
 
 
 def test_without_a_database_nothing_is_deleted(run: Run, left: Left) -> None:
-    wait_until("old pods", lambda: listed(run("cleanup", "--dry-run", "-o", "json").out) == GOING, 10)
+    wait_until("old pods", lambda: listed(run("cleanup", "--dry-run", "-o", "json").out) == GOING, 60)
     _execute(text("ALTER TABLE task_instance RENAME TO elsewhere"))
     before = left.names()
     shown = run("cleanup")

@@ -24,23 +24,32 @@ async def test_hooks_run_in_the_container(cluster: Cluster, tmp_path: Path) -> N
     after = hook("postStart", 'echo "post $WHO $(cat /mine)" >> /out/log')
     before = hook("preStop", "echo pre >> /out/log")
     lifecycle = {"lifecycle": {**after["lifecycle"], **before["lifecycle"]}}
-    script = f"echo file > /mine; trap 'echo term >> /out/log; exit 0' TERM; {LOOP}"
+    script = f"echo file > /mine; trap 'echo term >> /out/log; exit 0' TERM; echo ready; {LOOP}"
     env = [{"name": "WHO", "value": "me"}]
     await cluster.create_pod("hooks", shell(script, env=env, **{**after, **lifecycle}), **on_host(tmp_path))
     await cluster.wait("hooks", lambda pod: "running" in state(pod))
     assert (tmp_path / "log").read_text() in ("post me file\n", "post me \n")  # it races with the program, as ever
+    await cluster.said("hooks", "ready")
     await cluster.delete("hooks")
     await cluster.wait("hooks", lambda pod: pod is None)
     assert (tmp_path / "log").read_text().splitlines()[1:] == ["pre", "term"]
 
 
-async def test_a_container_runs_once_its_post_start_hook_is_over(cluster: Cluster) -> None:
-    slow = {"postStart": {"sleep": {"seconds": 1}}}
-    await cluster.create_pod("post", shell("exec sleep 60", lifecycle=slow))
+async def test_a_container_runs_once_its_post_start_hook_is_over(cluster: Cluster, tmp_path: Path) -> None:
+    held = hook("postStart", "until test -e /out/go; do sleep 0.05; done")
+    await cluster.create_pod("post", shell("exec sleep 900", **held), **on_host(tmp_path))
     await cluster.event("post", "Started")
     waiting = state(await cluster.pod("post"))["waiting"]
     assert waiting["reason"] == "ContainerCreating"
+    (tmp_path / "go").touch()
     await cluster.wait("post", lambda pod: "running" in state(pod))
+
+
+async def test_a_hook_may_just_sleep(cluster: Cluster) -> None:
+    start = time.monotonic()
+    await cluster.create_pod("naps", shell("exec sleep 900", lifecycle={"postStart": {"sleep": {"seconds": 1}}}))
+    await cluster.wait("naps", lambda pod: "running" in state(pod))
+    assert time.monotonic() - start >= 1
 
 
 async def test_a_failed_post_start_hook_ends_the_container(cluster: Cluster, tmp_path: Path) -> None:
@@ -62,13 +71,14 @@ async def test_a_failed_pre_stop_hook_is_told(cluster: Cluster, tmp_path: Path) 
 
 
 async def test_a_pre_stop_hook_ends_with_the_grace_period(cluster: Cluster, tmp_path: Path) -> None:
-    script = f"trap 'echo term > /out/log; exit 0' TERM; {LOOP}"
-    await cluster.create_pod("longpre", shell(script, **hook("preStop", "sleep 60")), **on_host(tmp_path))
+    script = f"trap 'echo term > /out/log; exit 0' TERM; echo ready; {LOOP}"
+    await cluster.create_pod("longpre", shell(script, **hook("preStop", "sleep 900")), **on_host(tmp_path))
     await cluster.wait("longpre", lambda pod: "running" in state(pod))
+    await cluster.said("longpre", "ready")
     start = time.monotonic()
     await cluster.delete("longpre", gracePeriodSeconds=1)
     await cluster.wait("longpre", lambda pod: pod is None)
-    assert 0.9 < time.monotonic() - start < 4
+    assert time.monotonic() - start > 0.9
     assert (tmp_path / "log").read_text() == "term\n"  # the window after the hook was cut short
 
 

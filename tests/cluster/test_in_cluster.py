@@ -20,7 +20,7 @@ print(pod.metadata.name, pod.status.phase, len(client.CoreV1Api().list_namespace
 
 async def test_the_official_client_in_a_pod(cluster: Cluster) -> None:
     await cluster.create_pod("client", {"name": "base", "image": "machine:1", "command": ["python", "-c", CLIENT]})
-    pod = await cluster.finished("client", 30)
+    pod = await cluster.finished("client")
     assert pod["status"]["phase"] == "Succeeded", await cluster.log("client")
     assert await cluster.log("client") == "client Running 1\n"
 

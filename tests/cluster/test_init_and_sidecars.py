@@ -27,9 +27,11 @@ async def test_failed_init_container_fails_the_pod(cluster: Cluster) -> None:
 
 
 async def test_sidecar_is_stopped_after_the_main_container(cluster: Cluster) -> None:
-    script = "trap 'echo stopped; exit 0' TERM; echo up; while :; do sleep 0.1; done"
-    sidecar = shell(script, "helper", restartPolicy="Always")
-    await cluster.create_pod("side", shell("echo done"), initContainers=[sidecar])
+    trap = "trap 'echo stopped; exit 0' TERM"
+    script = f"{trap}; echo up; touch /no/such/place/up; while :; do sleep 0.1; done"
+    sidecar = shell(script, "helper", restartPolicy="Always", volumeMounts=MOUNTS)
+    main = shell("until test -e /no/such/place/up; do sleep 0.05; done", volumeMounts=MOUNTS)
+    await cluster.create_pod("side", main, initContainers=[sidecar], volumes=SHARED)
     pod = await cluster.finished("side")
     assert pod["status"]["phase"] == "Succeeded"
     assert await cluster.log("side", "helper") == "up\nstopped\n"

@@ -88,7 +88,7 @@ async def test_taken_away_while_it_runs(cluster: Cluster, mishaps: Mishaps, how:
 
 
 async def test_deleted_while_it_waits(cluster: Cluster, mishaps: Mishaps) -> None:
-    mishaps.set_image(FOREIGN, {"delay": 60})
+    mishaps.set_image(FOREIGN, {"delay": 900})
     await cluster.create_pod("homeless", shell("true"), nodeSelector={"no": "where"})
     await cluster.create_pod("pulling", {**shell("true"), "image": FOREIGN})
     await cluster.event("pulling", "Pulling")

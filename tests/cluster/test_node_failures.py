@@ -9,6 +9,7 @@ import pytest
 
 from executor.localcluster.node.api import Json
 from tests.cluster.conftest import (
+    PATIENCE,
     Cluster,
     Server,
     condition,
@@ -57,7 +58,7 @@ async def started(cluster: Cluster, name: str, *, script: str = DRAINABLE, **spe
 
 async def ready(cluster: Cluster, node: str, status: str) -> Json:
     """The node, once its Ready condition has that status."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while True:
             nodes = (await cluster.api.get("/api/v1/nodes"))["items"]
             found = next((one for one in nodes if one["metadata"]["name"] == node), None)
@@ -136,9 +137,7 @@ async def test_a_node_that_stops(cluster: Cluster, machines: Machines) -> None:
     assert "deletionTimestamp" in last["metadata"]
     assert (last["status"]["phase"], "running" in state(last)) == ("Failed", True)
     assert await cluster.event("short", "TaintManagerEviction")
-    waiting = await cluster.pod("long")
-    assert waiting is not None
-    assert condition(waiting, "Ready")["status"] == "False"
+    waiting = await cluster.wait("long", lambda pod: condition(pod, "Ready").get("status") == "False")
     assert waiting["status"]["phase"] == "Running"
     await cluster.create_pod("new", shell("true"))
     message = await cluster.event("new", "FailedScheduling")
@@ -163,7 +162,7 @@ async def test_a_node_that_is_lost_and_comes_back(cluster: Cluster, machines: Ma
     await ready(cluster, "local", "Unknown")
     await cluster.wait("gone", lambda pod: pod is None)
     assert processes_with(mark)  # the node does not know yet
-    assert condition(await cluster.pod("stays"), "Ready")["status"] == "False"
+    await cluster.wait("stays", lambda pod: condition(pod, "Ready").get("status") == "False")
     machines.mishap()
     await ready(cluster, "local", "True")
     await cluster.wait_until(lambda: not processes_with(mark))

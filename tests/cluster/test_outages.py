@@ -7,22 +7,33 @@ import signal
 import time
 from pathlib import Path
 
-from executor.localcluster.node.api import ApiClient
-from tests.cluster.conftest import Cluster, shell, start_server, state
-from tests.cluster.test_waiting_and_deletion import processes_with
+import aiohttp
+
+from executor.localcluster.node.api import ApiClient, Json
+from tests.cluster.conftest import PATIENCE, Cluster, shell, start_server, state
+from tests.cluster.test_waiting_and_deletion import POLITE, processes_with
 
 
 async def test_containers_go_on_while_the_api_is_unreachable(cluster: Cluster, tmp_path: Path) -> None:
     volume = {"name": "v", "hostPath": {"path": str(tmp_path)}}
     mounts = [{"name": "v", "mountPath": "/out"}]
-    await cluster.create_pod("on", shell("sleep 1; touch /out/done; exit 4", volumeMounts=mounts), volumes=[volume])
+    script = "until test -e /out/go; do sleep 0.05; done; touch /out/done; exit 4"
+    await cluster.create_pod("on", shell(script, volumeMounts=mounts), volumes=[volume])
     pod = await cluster.wait("on", lambda pod: "running" in state(pod))
     await cluster.api.post("/localcluster/unreachable", {"seconds": 2})
-    await cluster.wait_until(lambda: (tmp_path / "done").exists(), 1.9)
-    await asyncio.sleep(1.5)
-    after = await cluster.finished("on")
+    (tmp_path / "go").touch()
+    await cluster.wait_until((tmp_path / "done").exists)
+    after = await finished_when_reachable(cluster, "on")
     assert after["metadata"]["uid"] == pod["metadata"]["uid"]
     assert state(after)["terminated"]["exitCode"] == 4
+
+
+async def finished_when_reachable(cluster: Cluster, name: str) -> Json:
+    while True:
+        try:
+            return await cluster.finished(name)
+        except aiohttp.ClientError:
+            await asyncio.sleep(0.1)
 
 
 async def test_a_lost_watch_is_taken_up_again(cluster: Cluster) -> None:
@@ -45,8 +56,8 @@ async def end_of_a_server(folder: Path, number: signal.Signals) -> str:
     assert processes_with(mark)
     start = time.monotonic()
     server.process.send_signal(number)
-    server.process.wait(10)
-    assert time.monotonic() - start < 5
+    server.process.wait(PATIENCE)
+    assert time.monotonic() - start < POLITE, "it waited for a pod's grace"
     return mark
 
 
@@ -57,4 +68,4 @@ async def test_no_process_survives_a_stopped_server(cluster: Cluster, tmp_path: 
 
 async def test_no_process_survives_a_killed_server(cluster: Cluster, tmp_path: Path) -> None:
     mark = await end_of_a_server(tmp_path, signal.SIGKILL)
-    await cluster.wait_until(lambda: not processes_with(mark), 3)
+    await cluster.wait_until(lambda: not processes_with(mark))

@@ -16,6 +16,7 @@ from executor.demo.cluster import LocalCluster
 from executor.demo.home import AirflowHome
 from executor.demo.migration import prepare_database
 from executor.demo.pod_template import write_pod_template
+from executor.demo.processes import wait_until
 from tests.cluster.switched import WORKER
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, cluster: LocalCluster) -> dic
     write_pod_template(path / "pod.yaml", {"apiVersion": "v1", "kind": "Pod", "spec": {**spec, "volumes": volumes}})
     command = [sys.executable, "-m", "tests.cluster.switched", str(TASKS), str(path)]
     environment = home.environment() | {"ROWS": rows, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -75,7 +76,12 @@ def test_every_task_is_followed_to_its_end(told: dict[str, Any]) -> None:
 
 
 def test_each_ran_once_and_in_upstreams_own_pod(told: dict[str, Any], cluster: LocalCluster) -> None:
-    pods = cluster.pods("default")
+    def over() -> list[dict[str, Any]] | None:
+        """A worker reports before it ends."""
+        pods = cluster.pods("default")
+        return pods if not {pod["status"]["phase"] for pod in pods} & {"Pending", "Running"} else None
+
+    pods = wait_until("every pod at its end", over, 60)
     assert sorted(told["started"]) == sorted(pod["metadata"]["annotations"]["task_id"] for pod in pods)
     assert len(set(told["started"])) == len(told["started"]) == TASKS
     assert {pod["status"]["phase"] for pod in pods} == {"Succeeded"}  # never touched by us

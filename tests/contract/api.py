@@ -17,6 +17,8 @@ import aiohttp
 import yaml
 
 Json = dict[str, Any]
+PATIENCE = 60.0
+"""Seconds, wherever a limit is only reached when something is wrong; a process may stand still for some of them."""
 PATCH_TYPES = {
     "json": "application/json-patch+json",
     "merge": "application/merge-patch+json",
@@ -137,7 +139,7 @@ class Api:
     @asynccontextmanager
     async def watch(self, plural: str, **query: str) -> AsyncIterator[Watch]:
         """Events of a watch in the test's namespace."""
-        params = {"watch": "true", "timeoutSeconds": "20", **query}
+        params = {"watch": "true", "timeoutSeconds": "60", **query}
         async with self.session.get(f"{self.access.url}{self.path(plural)}", params=params) as answer:
             assert answer.status == 200, await answer.text()
             yield Watch(answer)
@@ -149,7 +151,7 @@ class Watch:
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
-    async def next(self, seconds: float = 5.0) -> tuple[str, Json]:
+    async def next(self, seconds: float = PATIENCE) -> tuple[str, Json]:
         """The next event as (type, object)."""
         async with asyncio.timeout(seconds):
             line = await self._answer.content.readline()
@@ -162,7 +164,7 @@ class Watch:
         events = [await self.next() for _ in range(count)]
         return [(kind, obj["metadata"]["name"]) for kind, obj in events]
 
-    async def rest(self, seconds: float = 5.0) -> list[tuple[str, Json]]:
+    async def rest(self, seconds: float = PATIENCE) -> list[tuple[str, Json]]:
         """All events until the server ends the watch."""
         async with asyncio.timeout(seconds):
             text = await self._answer.content.read()
@@ -170,7 +172,7 @@ class Watch:
         return [(event["type"], event["object"]) for event in events]
 
 
-async def eventually(check: Any, seconds: float = 10.0) -> Any:
+async def eventually(check: Any, seconds: float = PATIENCE) -> Any:
     """Wait until an async check gives something true; what it gave last otherwise fails the test."""
     async with asyncio.timeout(seconds):
         while not (found := await check()):  # noqa: ASYNC110, the state is another process's

@@ -16,9 +16,9 @@ import aiohttp
 import pytest
 
 from executor.demo.cluster import LocalCluster
-from tests.contract.api import Access, Api, event, eventually
+from tests.contract.api import PATIENCE, Access, Api, event, eventually
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _SWITCHES = ("--no-nodes", "--rbac", "--faults")
 
 
@@ -59,7 +59,7 @@ def server(folder: Path, *options: str) -> Iterator[Server]:
             yield Server(path, process)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 def _wait_for(path: Path, server: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ from kubernetes.aio import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.stream import stream
 
-from tests.contract.api import Api, eventually, pod
+from tests.contract.api import PATIENCE, Api, eventually, pod
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_watch_by_the_synchronous_client(core: client.CoreV1Api, api: Api,
         with official(kubeconfig) as opened:
             pods = synchronous.client.CoreV1Api(opened)
             events = synchronous.watch.Watch().stream(
-                pods.list_namespaced_pod, api.namespace, resource_version=version, timeout_seconds=5
+                pods.list_namespaced_pod, api.namespace, resource_version=version, timeout_seconds=60
             )
             return next((event["type"], event["object"].metadata.name) for event in events)
 
@@ -141,7 +141,7 @@ async def shell(node_api: Api) -> Api:
     async def is_up() -> bool:
         return bool((await node_api.get(node_api.path("pods", "a"))).body["status"]["phase"] == "Running")
 
-    await eventually(is_up, 20)
+    await eventually(is_up)
     return node_api
 
 
@@ -169,9 +169,9 @@ async def test_stream_by_the_synchronous_client(shell: Api, nodes: Path) -> None
     def converse() -> tuple[str, int]:
         with conversation(nodes, shell, "sh", stdin=True) as talk:
             talk.write_stdin("echo said\n")
-            said = talk.readline_stdout(timeout=10)
+            said = talk.readline_stdout(timeout=PATIENCE)
             talk.write_stdin("exit 4\n")
-            talk.run_forever(timeout=10)
+            talk.run_forever(timeout=PATIENCE)
             return said, talk.returncode
 
     assert await asyncio.to_thread(converse) == ("said", 4)
@@ -190,7 +190,7 @@ async def test_kubernetes_asyncio_writes_watches_and_reads(kubernetes_asyncio: A
     assert [one.metadata.name for one in found.items] == ["a"]
     watching = community.watch.Watch()
     events = watching.stream(
-        kubernetes_asyncio.list_namespaced_pod, api.namespace, resource_version=version, timeout_seconds=5
+        kubernetes_asyncio.list_namespaced_pod, api.namespace, resource_version=version, timeout_seconds=60
     )
     async with watching:
         event = await anext(events)
@@ -219,7 +219,7 @@ async def test_a_service_account_of_a_pod_uses_its_token(shell: Api, nodes: Path
     def read() -> str:
         script = f"cat {mount}/namespace; test -s {mount}/token && test -s {mount}/ca.crt"
         with conversation(nodes, shell, "sh", "-c", script) as talk:
-            talk.run_forever(timeout=10)
+            talk.run_forever(timeout=PATIENCE)
             return str(talk.read_all())
 
     assert await asyncio.to_thread(read) == shell.namespace

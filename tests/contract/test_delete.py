@@ -168,7 +168,7 @@ async def test_a_namespace_goes_with_its_content(api: Api) -> None:
     async def gone() -> bool:
         return (await api.get(f"/api/v1/namespaces/{name}")).code == 404
 
-    await eventually(gone, 30)
+    await eventually(gone)
     assert (await api.get(f"/api/v1/namespaces/{name}/configmaps/a")).code == 404
 
 

@@ -28,7 +28,7 @@ from executor.kube.check import missing_permissions
 from executor.kube.client import KubeApi
 from executor.kube.port import Bookmark, PodChanged, PodGone, PodRef, WatchEvent
 from executor.kube.settings import KubeSettings
-from tests.contract.api import Api, Json, container, eventually, pod
+from tests.contract.api import PATIENCE, Api, Json, container, eventually, pod
 
 LABELS = {"app": "x"}
 OWN = "app=x"
@@ -135,7 +135,7 @@ async def test_a_list_is_read_to_its_last_page(kube: KubeApi, api: Api) -> None:
 async def seen(events: Any, count: int) -> list[WatchEvent]:
     """The next events that are no bookmarks."""
     found: list[WatchEvent] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(found) < count:
             event = await anext(events)
             if not isinstance(event, Bookmark):
@@ -162,7 +162,7 @@ async def test_a_watch_that_is_over_ends(kubeconfig: Path, api: Api) -> None:
     settings = KubeSettings(in_cluster=False, config_file=str(kubeconfig), watch_seconds=1.0)
     brief = await KubeApi.open(settings)
     version = await api.version()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         events = [event async for event in brief.watch_pods(api.namespace, OWN, version)]
     assert [event for event in events if not isinstance(event, Bookmark)] == []
     await brief.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.api import Api, Json, eventually, pod
+from tests.contract.api import PATIENCE, Api, Json, eventually, pod
+
+pytestmark = pytest.mark.timeout(300)
 
 _KUBECTL = shutil.which("kubectl")
 _OLDEST = (1, 30)
@@ -51,7 +54,7 @@ def _runner(kubeconfig: Path, api: Api) -> Kubectl:
     def run(*arguments: str, text: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         command = [*_command(kubeconfig, api), *arguments]
         env = os.environ | environment
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False, env=env)
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=110, check=False, env=env)
 
     return run
 
@@ -115,7 +118,7 @@ async def test_what_charts_install_is_shown(kubectl: Kubectl, tmp_path: Path) ->
     assert found["cronjob.batch/c"][:5] == ["*/5", "*", "*", "*", "*"]
     assert (found["service/s"][0], found["service/s"][3]) == ("ClusterIP", "80/TCP")
     assert "Image:" in _ok(kubectl("describe", "deployment", "d"))
-    assert _ok(kubectl("delete", "deployment/d", "job/j", "--timeout=20s")).count("deleted") == 2
+    assert _ok(kubectl("delete", "deployment/d", "job/j", "--timeout=90s")).count("deleted") == 2
 
 
 async def test_apply_names_a_misspelled_field(kubectl: Kubectl) -> None:
@@ -174,13 +177,13 @@ async def test_describe_a_quota(kubectl: Kubectl) -> None:
         rows = [line.split() for line in _ok(kubectl("describe", "quota", "q")).splitlines()]
         return ["configmaps", "1", "5"] in rows
 
-    await eventually(counted, 20)
+    await eventually(counted)
 
 
 async def test_a_new_namespace_and_its_end(kubectl: Kubectl, api: Api) -> None:
     name = f"{api.namespace}-2"
     assert _ok(kubectl("create", "namespace", name)) == f"namespace/{name} created\n"
-    assert _ok(kubectl("delete", "namespace", name, "--timeout=30s")).startswith(f'namespace "{name}" deleted')
+    assert _ok(kubectl("delete", "namespace", name, "--timeout=90s")).startswith(f'namespace "{name}" deleted')
 
 
 async def test_label_annotate_and_delete(kubectl: Kubectl, api: Api) -> None:
@@ -189,7 +192,7 @@ async def test_label_annotate_and_delete(kubectl: Kubectl, api: Api) -> None:
     _ok(kubectl("annotate", "pod", "a", "note=y"))
     metadata = (await api.get(api.path("pods", "a"))).body["metadata"]
     assert (metadata["labels"], metadata["annotations"]) == ({"app": "x"}, {"note": "y"})
-    assert "deleted" in _ok(kubectl("delete", "pods", "-l", "app=x", "--timeout", "10s"))
+    assert "deleted" in _ok(kubectl("delete", "pods", "-l", "app=x", "--timeout", "90s"))
     assert (await api.get(api.path("pods", "a"))).code == 404
 
 
@@ -264,12 +267,12 @@ def _container(script: str) -> list[str]:
 def _started(kubectl: Kubectl, script: str = _SAYS) -> None:
     """Run a pod ``a`` and wait until it is ready."""
     _ok(kubectl("run", "a", "--labels=app=x", *_container(script)))
-    _ok(kubectl("wait", "--for=condition=Ready", "pod/a", "--timeout=30s"))
+    _ok(kubectl("wait", "--for=condition=Ready", "pod/a", "--timeout=90s"))
 
 
 async def test_run_and_wait(on_nodes: Kubectl, node_api: Api) -> None:
     assert _ok(on_nodes("run", "a", *_container("exit 0"))) == "pod/a created\n"
-    done = _ok(on_nodes("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/a", "--timeout=30s"))
+    done = _ok(on_nodes("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/a", "--timeout=90s"))
     assert done == "pod/a condition met\n"
     row = _ok(on_nodes("get", "pod", "a", "--no-headers")).split()
     assert row[:3] == ["a", "0/1", "Completed"]
@@ -306,24 +309,29 @@ def background(nodes: Path, node_api: Api) -> Iterator[Callable[..., subprocess.
         process.communicate()
 
 
-def _lines_until(process: subprocess.Popen[str], wanted: str, seconds: float = 20) -> list[str]:
-    """Lines of a command up to one that has ``wanted``."""
+def _lines_until(process: subprocess.Popen[str], wanted: str, seconds: float = PATIENCE) -> list[str]:
+    """Lines of a command up to one in which the pattern ``wanted`` is found."""
     assert process.stdout is not None
     end, lines = time.monotonic() + seconds, [""]
-    while wanted not in lines[-1]:
+    while not re.search(wanted, lines[-1]):
         assert time.monotonic() < end, lines
         lines.append(process.stdout.readline())
         assert lines[-1], f"it ended with {lines}"
     return lines
 
 
+async def _has_said(kubectl: Kubectl, text: str) -> bool:
+    return text in _ok(kubectl("logs", "a"))
+
+
 async def test_get_watching(on_nodes: Kubectl, background: Any) -> None:
     _ok(on_nodes("run", "first", *_container("exit 0")))
-    _ok(on_nodes("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/first", "--timeout=30s"))
+    _ok(on_nodes("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/first", "--timeout=90s"))
     watching = background("get", "pods", "-w", "--no-headers")
     _lines_until(watching, "first")
     _ok(on_nodes("run", "a", *_container("exit 0")))
-    states = [line.split()[2] for line in _lines_until(watching, "Completed")[1:]]
+    rows = map(str.split, _lines_until(watching, "^a .*Completed")[1:])
+    states = [row[2] for row in rows if row[0] == "a"]
     assert (states[0], states[-1]) == ("Pending", "Completed")
 
 
@@ -331,11 +339,12 @@ async def test_logs(on_nodes: Kubectl, node_api: Api, background: Any) -> None:
     go = f"/tmp/{node_api.namespace}"
     wait = f"until [ -e {go} ]; do sleep 0.1; done; rm {go}"
     _started(on_nodes, f"for i in 1 2 3; do echo line $i; done; {wait}; echo end")
+    await eventually(lambda: _has_said(on_nodes, "line 3"))  # it runs before it has said anything
     following = background("logs", "a", "--tail=1", "-f")
     assert _lines_until(following, "line 3")[1:] == ["line 3\n"]
     _ok(on_nodes("exec", "a", "--", "touch", go))
     assert _lines_until(following, "end")[1:] == ["end\n"]
-    assert following.wait(20) == 0
+    assert following.wait(PATIENCE) == 0
     assert _ok(on_nodes("logs", "a", "--limit-bytes=6")) == "line 1"
     assert _ok(on_nodes("logs", "a", "--timestamps", "--tail=1")).endswith("Z end\n")
 
@@ -352,10 +361,10 @@ async def test_attach(on_nodes: Kubectl, background: Any) -> None:
 
 async def test_delete_with_a_grace(on_nodes: Kubectl, node_api: Api) -> None:
     _started(on_nodes, "trap '' TERM; while true; do sleep 0.1; done")
-    _ok(on_nodes("delete", "pod", "a", "--grace-period=1", "--timeout=20s"))
+    _ok(on_nodes("delete", "pod", "a", "--grace-period=1", "--timeout=90s"))
     assert (await node_api.get(node_api.path("pods", "a"))).code == 404
     _started(on_nodes)
-    _ok(on_nodes("delete", "pod", "a", "--grace-period=0", "--force", "--timeout=20s"))
+    _ok(on_nodes("delete", "pod", "a", "--grace-period=0", "--force", "--timeout=90s"))
     assert (await node_api.get(node_api.path("pods", "a"))).code == 404
 
 
@@ -381,6 +390,6 @@ async def test_drain_asks_the_budgets(on_nodes: Kubectl, node_api: Api) -> None:
         assert (held.returncode, "global timeout reached" in held.stderr) == (1, True)
         assert (await node_api.get(node_api.path("pods", "a"))).body["status"]["phase"] == "Running"
         _ok(on_nodes("delete", "poddisruptionbudget", "d"))
-        assert "pod/a evicted" in _ok(on_nodes(*drain, "--timeout=30s"))
+        assert "pod/a evicted" in _ok(on_nodes(*drain, "--timeout=90s"))
     finally:
         _ok(on_nodes("uncordon", "local"))

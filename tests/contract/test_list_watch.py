@@ -203,7 +203,7 @@ async def test_metadata_alone_is_answered_to_reads_and_writes(api: Api) -> None:
         assert (body["metadata"]["name"], body.keys()) == ("a", {"kind", "apiVersion", "metadata"})
     version = made["metadata"]["resourceVersion"]
     assert (await _ask(api, "DELETE", api.path("pods", "a")))["kind"] == "PartialObjectMetadata"
-    params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1"}
+    params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "60"}
     url = f"{api.access.url}{api.path('pods')}"
     async with api.session.get(url, params=params, headers={"Accept": _METADATA_ONLY}) as answer:
         event = json.loads(await answer.content.readline())

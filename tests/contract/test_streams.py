@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.contract.api import Api, Json, eventually
+from tests.contract.api import PATIENCE, Api, Json, eventually
 
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 LOOP = "trap 'exit 0' TERM; i=0; while true; do i=$((i+1)); echo line $i; echo err $i >&2; sleep 0.1; done"
@@ -28,7 +28,7 @@ async def running(node_api: Api) -> Api:
         found = (await node_api.get(node_api.path("pods", "a"))).body
         return bool(found["status"]["phase"] == "Running")
 
-    await eventually(is_up, 20)
+    await eventually(is_up)
     return node_api
 
 
@@ -44,13 +44,13 @@ class Stream:
 
     async def until(self, channel: int, text: bytes) -> None:
         """Read until a channel has said something."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while text not in self.received.get(channel, b""):
                 await self._read()
 
     async def outcome(self) -> Json:
         """Read to the end; the ``Status`` of the error channel."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             while not self.socket.closed:
                 await self._read()
         found: Json = json.loads(self.received[3])
@@ -137,6 +137,10 @@ async def test_a_command_ends_when_its_client_leaves(running: Api) -> None:
 
 
 async def test_attach_shows_what_comes_from_now_on(running: Api) -> None:
+    async def has_begun() -> bool:
+        return "line 1\n" in (await running.get(f"{running.path('pods', 'a')}/log")).text
+
+    await eventually(has_begun)
     async with opened(running, what="attach") as stream:
         await stream.until(1, b"line")
         await stream.until(2, b"err")
@@ -184,7 +188,7 @@ async def test_a_container_that_has_ended_cannot_be_entered(node_api: Api) -> No
     async def is_over() -> bool:
         return bool((await node_api.get(node_api.path("pods", "a"))).body["status"]["phase"] == "Succeeded")
 
-    await eventually(is_over, 20)
+    await eventually(is_over)
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         async with opened(node_api, "ls"):
             pass

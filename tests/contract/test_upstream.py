@@ -18,6 +18,8 @@ from executor.demo.migration import prepare_database
 from executor.demo.pod_template import write_pod_template
 from tests.contract.upstream import FAILING, WORKER
 
+pytestmark = pytest.mark.timeout(500)
+
 REPOSITORY = Path(__file__).parents[2]
 TASKS = 20
 EXECUTOR = "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor"
@@ -71,7 +73,7 @@ def told(home: AirflowHome, cluster: LocalCluster) -> dict[str, Any]:
     cluster.ensure_namespace("operator")
     environment = home.environment() | {"ROWS": str(home.path / "airflow.db"), "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "tests.contract.upstream", str(cluster.kubeconfig), "operator", str(TASKS)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -22,7 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 JOB = 7
-PATIENCE = 60
+PATIENCE = 240
 FAILING = "task_0"
 WORKER = f"""
 import json, os, sqlite3, sys

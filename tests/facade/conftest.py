@@ -51,7 +51,7 @@ class Driven:
             self.executor.queue_workload(workload, session=None)
         return workloads
 
-    def beat_until(self, what: str, fits: Any, timeout: float = 20) -> Any:
+    def beat_until(self, what: str, fits: Any, timeout: float = 90) -> Any:
         def beat() -> Any:
             self.executor.heartbeat()
             self.events |= self.executor.get_event_buffer()
@@ -81,4 +81,4 @@ def driven(settings: None, cluster: LocalCluster) -> Iterator[Driven]:
     yield Driven(executor, cluster)
     executor.end()
     cluster.core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0)
-    wait_until("no pod", lambda: not cluster.pods(NAMESPACE), 20)
+    wait_until("no pod", lambda: not cluster.pods(NAMESPACE), 90)

@@ -79,7 +79,7 @@ def executor(settings: None, cluster: LocalCluster, rows: Committed) -> Iterator
     executor.job_id = MY_JOB
     executor.start()
     try:
-        wait_until("the first list of pods", lambda: _listed(executor), 10)
+        wait_until("the first list of pods", lambda: _listed(executor), 90)
         yield executor
     finally:
         executor.end()
@@ -93,7 +93,7 @@ def test_nobody_reads_an_adopted_row_before_its_adoption_is_committed(
     patience = time.monotonic() + 0.5
     wait_until("the loop's chance to look too early", lambda: time.monotonic() > patience, 2)
     rows.job = MY_JOB
-    pods = wait_until("its pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 10)
+    pods = wait_until("its pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 90)
 
     assert [UUID(pod["metadata"]["labels"]["airflow-launch"]) for pod in pods] == [
         UUID(workload.ti.external_executor_id)
@@ -108,7 +108,7 @@ def test_what_is_given_up_in_the_transaction_that_adopts_it_gets_no_pod(
     executor.change_state(workload.key, "failed")
     rows.job = MY_JOB
     executor.queue_workload(other, session=None)  # type: ignore[arg-type]
-    pods = wait_until("a later pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 10)
+    pods = wait_until("a later pod", lambda: executor.heartbeat() or cluster.pods(NAMESPACE), 90)
 
     assert [pod["metadata"]["annotations"]["task_id"] for pod in pods] == ["task_2"]
     assert executor.slots_occupied == 1

@@ -42,11 +42,11 @@ def test_tasks_wait_for_an_api_server_that_comes_later(
         assert len(executor.running) == 3
         cluster.start()
         cluster.ensure_namespace(NAMESPACE)
-        driven.beat_until("their pods", lambda: len(driven.pods()) == 3, timeout=30)
+        driven.beat_until("their pods", lambda: len(driven.pods()) == 3)
 
         cluster.stop()  # and goes away again
         driven.queue(2)
-        wait_until("the complaint", lambda: executor.heartbeat() or "cannot be watched" in caplog.text, 20)
+        wait_until("the complaint", lambda: executor.heartbeat() or "cannot be watched" in caplog.text, 90)
         assert driven.events == {}
     finally:
         executor.end()

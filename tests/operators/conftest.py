@@ -11,8 +11,11 @@ import yaml
 
 from executor.demo.cluster import LocalCluster
 from tests.airflow.conftest import database, deployment, postgres
+from tests.property.patient_hypothesis import load
 
 __all__ = ["database", "deployment", "postgres"]
+
+load()
 
 RETURN_FILE = "/airflow/xcom/return.json"
 SYSTEM = ("/usr/lib", "/lib", "/lib64")

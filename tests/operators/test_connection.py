@@ -25,7 +25,7 @@ async def endless(request: web.Request) -> web.StreamResponse:
     answer = web.StreamResponse()
     await answer.prepare(request)
     await answer.write(b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "1"}}}\n')
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
     return answer
 
 
@@ -78,10 +78,10 @@ async def test_requests_go_on_beside_many_streams(
             async with aclosing(lasting(api, number)) as chunks:
                 await anext(chunks)
                 begun.release()
-                await asyncio.sleep(60)
+                await asyncio.sleep(600)
 
         following = [asyncio.create_task(follow(number)) for number in range(STREAMS)]
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             for _ in range(STREAMS):
                 await begun.acquire()
             assert (await api.create_pod("ns", {"metadata": {"name": "pod"}})).uid == "u"

@@ -20,7 +20,7 @@ from tests.airflow.harness import Deployment
 
 pytestmark = [
     pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module"),
-    pytest.mark.timeout(3600 if os.environ.get("SOAK") else 300),
+    pytest.mark.timeout(3600 if os.environ.get("SOAK") else 1200),
 ]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -37,7 +37,8 @@ DAGS = (
 SCHEDULER_ENV = {"PYTHONPATH": str(FOLDER.with_name("local_settings"))}
 OPTIONS = {"triggerer": {"triggerer_health_check_threshold": "6", "job_heartbeat_sec": "1"}}
 TOGETHER = ("results", "endings", "mapped", "retried", "forgotten", "interrupted", "worker_path", "pooled", "functions")
-PATIENCE = 600.0 if SOAK else 150.0
+PATIENCE = 600.0 if SOAK else 400.0  # seconds, reached only when something is wrong
+TAKE_OVER = 45.0  # seconds in which one triggerer has noticed that another is frozen
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,9 @@ def test_old_results_are_cleared_at_a_new_try(deployment: Deployment, runs: dict
         of.xcom("twice")
 
 
-LATE = 15.0  # seconds from the end of a task to the end of its pod: one of grace, the rest for a busy machine
+# Seconds from the end of a task to the end of its pod: one of grace, the rest for a busy machine. Whoever collects pods
+# that nobody follows looks every five minutes.
+LATE = 90.0
 
 
 @pytest.mark.parametrize("phase", ["running", "pending"])
@@ -179,7 +182,11 @@ def test_what_a_person_does_to_a_task_stops_its_pod(deployment: Deployment, runs
         pods = of.pods(name)
         return bool(pods) and (phase == "pending" or pods[0].running_at is not None)
 
-    wait_until("their pods", lambda: all(map(there, names)), PATIENCE)
+    def timed_out() -> bool:
+        """It may be before its pod ran."""
+        return any(pod.deleted_at for pod in of.pods(names[3]))
+
+    wait_until("their pods", lambda: all(map(there, names[:3])) and (there(names[3]) or timed_out()), PATIENCE)
     asked = datetime.now(UTC)
     api.clear("interrupted", run, f"{phase}_clear")
     api.mark("interrupted", run, f"{phase}_success", "success")
@@ -189,7 +196,7 @@ def test_what_a_person_does_to_a_task_stops_its_pod(deployment: Deployment, runs
     def gone() -> bool:
         return all(pod.deleted_at for pod in deployment.watch.pods() if pod.uid in first)
 
-    wait_until(f"the pods of {names} gone", gone, 40)
+    wait_until(f"the pods of {names} gone", gone, 2 * LATE)
     assert max(seconds_late(deployment, first, asked)) < LATE, "a pod outlived its task"
     assert of.wait(*names[1:]) == {names[1]: "success", names[2]: "failed", names[3]: "failed"}
     assert "was stopped: execution_timeout (9 s) is over" in of.log(names[3])
@@ -254,7 +261,7 @@ def test_what_a_function_raises_is_shown(deployment: Deployment, runs: dict[str,
 def test_no_pod_outlives_its_task(deployment: Deployment, runs: dict[str, str]) -> None:
     for name in runs:
         deployment.airflow.wait_run(name, runs[name], PATIENCE)
-    deployment.watch.wait_gone(timeout=60)
+    deployment.watch.wait_gone(timeout=2 * LATE)
 
 
 def gated(deployment: Deployment, gates: Path) -> Tasks:
@@ -277,16 +284,21 @@ def test_another_triggerer_goes_on_with_the_pod(deployment: Deployment, tmp_path
     assert "opened" in of.log("gated")
 
 
-def test_a_triggerer_runs_no_more_pods_than_it_may(deployment: Deployment) -> None:
-    """After the test before, whose triggerer may have no more than the cap."""
-    run = deployment.airflow.trigger("many")
+def test_a_triggerer_runs_no_more_pods_than_it_may(deployment: Deployment, tmp_path: Path) -> None:
+    """After the test before, whose triggerer may have no more than the cap. No pod ends before all others wait."""
+    run = deployment.airflow.trigger("many", {"gates": str(tmp_path)})
     of = Tasks(deployment, "many", run)
+    wait_until("all others wait", lambda: len(waiting_for_room(of)) >= MANY - CAP, PATIENCE)
+    (tmp_path / "open").touch()
     assert deployment.airflow.wait_run("many", run, PATIENCE) == "success"
     pods = of.pods("one")
     assert len(pods) == MANY
     assert at_once(pods) <= CAP
-    waited = [index for index in range(MANY) if f"max_active_pods = {CAP}" in of.log("one", map_index=index)]
-    assert len(waited) >= MANY - 2 * CAP
+
+
+def waiting_for_room(of: Tasks) -> list[Path]:
+    """The logs that say so."""
+    return [path for path in log_files(of) if f"max_active_pods = {CAP}" in path.read_text()]
 
 
 def at_once(pods: list[SeenPod]) -> int:
@@ -328,7 +340,7 @@ def freeze_until(triggerer: int, what: str, happens: Callable[[], bool]) -> None
     for attempt in range(5):
         signalled(triggerer, signal.SIGSTOP)
         try:
-            wait_until(f"{what} ({attempt})", happens, PATIENCE / 5)
+            wait_until(f"{what} ({attempt})", happens, TAKE_OVER)
         except TimeoutError:
             signalled(triggerer, signal.SIGCONT)
         else:
@@ -348,8 +360,12 @@ def processes_of(pid: int) -> list[int]:
 
 def logs_of(of: Tasks) -> str:
     """All logs of the task's tries, whichever triggerer wrote them."""
+    return "".join(path.read_text() for path in log_files(of))
+
+
+def log_files(of: Tasks) -> list[Path]:
     folder = of.deployment.home.logs / f"dag_id={of.dag_id}" / f"run_id={of.run_id}"
-    return "".join(path.read_text() for path in folder.rglob("*.log"))
+    return list(folder.rglob("*.log"))
 
 
 def test_one_pod_where_others_need_two_or_three(deployment: Deployment) -> None:

@@ -31,6 +31,8 @@ from tests.operators.world import Kube
 
 FIRST, MORE = 4, {1: 25, 20: 12, 200: 4}
 BUDGET = 20_000  # bytes
+STILL = 10_000  # bytes; what moves less has settled
+PATIENCE = 60.0  # seconds, reached only when something is wrong
 
 
 class NoAnswers:
@@ -99,12 +101,17 @@ async def weight(kind: str, size: int) -> float:
     Hub.here()._apis = Everywhere(kube)
     given = workloads(kind, size)
     try:
+        tracemalloc.start()
         await start(runner, given, FIRST)
+        await pods_made(kube, FIRST if kind == "pods" else 0)
+        await settled()
+        tracemalloc.stop()
         tracemalloc.start()
         await start(runner, given, MORE[size])
+        await pods_made(kube, FIRST + MORE[size] if kind == "pods" else 0)
+        used = await settled()
         assert not any(one["task"].done() for one in runner.triggers.values())
-        assert len(kube.pods) == (FIRST + MORE[size] if kind == "pods" else 0)
-        return tracemalloc.get_traced_memory()[0] / MORE[size]
+        return used / MORE[size]
     finally:
         tracemalloc.stop()
         await stop(runner)
@@ -114,9 +121,26 @@ async def start(runner: TriggerRunner, given: Iterator[RunTrigger], count: int) 
     for _ in range(count):
         runner.to_create.append(next(given))
         await runner.create_triggers()
-    await asyncio.sleep(0.5)  # real seconds: the runner's own threads and loops take part
-    if gc.isenabled():
-        gc.collect()
+
+
+async def pods_made(kube: Kube, count: int) -> None:
+    """Wait until there are so many."""
+    async with asyncio.timeout(PATIENCE):
+        while len(kube.pods) < count:  # noqa: ASYNC110 - the runner's own threads and loops take part
+            await asyncio.sleep(0.05)
+    assert len(kube.pods) == count
+
+
+async def settled() -> int:
+    """Wait until what comes with the start of triggers is done; return the bytes that are in use then."""
+    before, used = -STILL, 0
+    async with asyncio.timeout(PATIENCE):
+        while abs(used - before) >= STILL:
+            await asyncio.sleep(0.25)  # real seconds
+            if gc.isenabled():
+                gc.collect()
+            before, used = used, tracemalloc.get_traced_memory()[0]
+    return used
 
 
 async def stop(runner: TriggerRunner) -> None:

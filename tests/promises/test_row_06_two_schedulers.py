@@ -17,7 +17,7 @@ from executor.demo.processes import wait_until
 from executor.errors import ApiError, Throttled
 from tests.fakes.kube import Call
 from tests.promises.stage import JOB, Cluster, Database, Kubelet, Scheduler
-from tests.promises.wire import Driven, Namespace, Rows
+from tests.promises.wire import PATIENCE, Driven, Namespace, Rows
 
 TASKS = 20
 
@@ -44,7 +44,7 @@ def test_row_06_two_executors_with_the_same_work_make_one_pod_for_each_task(
     )
     born = {pod["metadata"]["uid"] for pod in namespace.pods()}
     # Before they run: a worker that is at work would be given time to end by itself, and its pod be deleted later.
-    wait_until("the second to let go", lambda: second.beat() or first.beat() or not second.slots, 30)
+    wait_until("the second to let go", lambda: second.beat() or first.beat() or not second.slots, PATIENCE)
     settled = time.monotonic()
     wait_until("what it did about them", lambda: first.beat() or time.monotonic() > settled + 0.5, 10)
     assert {pod["metadata"]["uid"] for pod in namespace.pods()} == born

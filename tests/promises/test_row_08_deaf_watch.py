@@ -15,7 +15,7 @@ import pytest
 from executor.demo.cluster import LocalCluster
 from executor.demo.processes import wait_until
 from executor.model import Outcome
-from tests.promises.wire import Driven, Namespace, Rows
+from tests.promises.wire import PATIENCE, Driven, Namespace, Rows
 
 NEVER = 3600  # seconds, until the test resets the switches
 
@@ -69,7 +69,7 @@ def test_row_08_what_happened_meanwhile_is_delivered_once(
         if launch is not pending:
             namespace.running(pods[launch.id])
             ti.state, ti.hostname = "running", pods[launch.id]["metadata"]["name"]
-    wait_until("the watch to have shown them", lambda: driven.knows_running(4), 10)
+    wait_until("the watch to have shown them", lambda: driven.knows_running(4), PATIENCE)
 
     how.begin(namespace.cluster)
     namespace.delete(pods[deleted.id])
@@ -80,7 +80,7 @@ def test_row_08_what_happened_meanwhile_is_delivered_once(
     how.end(namespace.cluster)
 
     driven.beat_until("another pod for the one that was pending", lambda: namespace.pods_of(pending))
-    driven.beat_until("all others settled", lambda: driven.slots == 2, 15)
+    driven.beat_until("all others settled", lambda: driven.slots == 2)
     driven.beat_until("their pods gone", lambda: len(namespace.pods()) == 2)
     namespace.cluster.admin("reset")
     told = [(event.key, event.outcome) for event in driven.events]

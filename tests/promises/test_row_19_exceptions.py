@@ -36,8 +36,9 @@ REAL_TASKS = 40
 FACTORY = "tests.promises.hostile.make_client"
 RATE = 0.1
 # Seconds. A pod whose create was not answered, and which the watch shows only after its launch was settled, is
-# nobody's: it is collected when it is four leases old (60 s), by the next pass, unless a scheduler adopted it.
-COLLECTED = 75
+# nobody's: it is collected when it is four leases old (60 s), by the next pass, unless a scheduler adopted it. The
+# rest is for a machine that is slow.
+COLLECTED = 150
 
 REFUSED = ("Kubernetes refused the pod", "Secret could not be created")  # what only a final answer may lead to
 ANSWERS = [
@@ -128,20 +129,27 @@ async def test_row_19_whatever_the_client_raises_is_told_in_our_words(
         await api.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(450)
 def test_row_19_a_client_that_breaks_in_any_way_never_reaches_the_scheduler(
     hostile_client: None, start: Callable[..., Driven], namespace: Namespace
 ) -> None:
-    """For six seconds, in requests, answers and bodies; an exception that left `heartbeat` would fail the test."""
+    """For six seconds and until it was met with, in requests, answers and bodies.
+
+    An exception that left `heartbeat` would fail the test.
+    """
     before = sum(hostile.thrown.values())
     driven = start()
     play = Player(driven, namespace)
     driven.queue(*(driven.rows.add(f"t{number}") for number in range(REAL_TASKS)))
     until = time.monotonic() + 6
-    driven.beat_until("six seconds", lambda: play() or time.monotonic() > until)
-    assert sum(hostile.thrown.values()) - before >= 5, "the fault was not there"
+
+    def met() -> bool:
+        return sum(hostile.thrown.values()) - before >= 5
+
+    driven.beat_until("six seconds", lambda: play() or (time.monotonic() > until and met()))
+    assert met(), "the fault was not there"
     hostile.RATE[0] = 0.0
-    driven.beat_until("all tasks", play, timeout=75)
+    driven.beat_until("all tasks", play, timeout=150)
 
     assert driven.events == []
     assert {ti.state for ti in driven.rows.tis.values()} == {"success"}

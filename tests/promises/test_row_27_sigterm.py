@@ -19,7 +19,7 @@ from executor.demo.processes import wait_until
 from executor.model import Launch, Outcome
 from tests.fakes.kube_play import Play
 from tests.promises.stage_more import DefaultsWorld
-from tests.promises.wire import Driven, Namespace
+from tests.promises.wire import PATIENCE, Driven, Namespace
 from tests.unit.control.world import Cluster, World
 
 GRACE = 600
@@ -120,4 +120,4 @@ def test_row_27_what_we_delete_has_the_grace_period_of_its_pod(driven: Driven, n
 
     assert driven.beat_until("the delete", deletion) == GRACE
     namespace.delete(pod)
-    wait_until("its end", lambda: not namespace.pods(), 10)
+    wait_until("its end", lambda: not namespace.pods(), PATIENCE)

@@ -68,7 +68,7 @@ def test_row_38_two_rotations_fail_no_task(
     rotating.revoke()
     rotating.issue()
     more("between")
-    driven.beat_until("everything so far", play, timeout=40)
+    driven.beat_until("everything so far", play)
     driven.beat_until("its pods deleted", lambda: not namespace.pods())
 
     rotating.revoke()
@@ -77,7 +77,7 @@ def test_row_38_two_rotations_fail_no_task(
     driven.beat_until("two seconds without a good token", lambda: time.monotonic() > late)
     assert namespace.pods() == []
     rotating.issue()
-    driven.beat_until("all tasks", play, timeout=40)
+    driven.beat_until("all tasks", play)
 
     assert driven.events == []
     assert {ti.state for ti in driven.rows.tis.values()} == {"success"}

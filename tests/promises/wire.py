@@ -19,6 +19,7 @@ from tests.speed.burst import make_workload
 from tests.unit.control.database import Database, Ti
 
 Pod = dict[str, Any]
+PATIENCE = 90.0  # seconds, reached only when something is wrong; any process may stand still for some of them
 
 
 class Rows(Database):
@@ -128,7 +129,7 @@ class Driven:
             self.events.append(event)
             self.rows.apply(event)
 
-    def beat_until(self, what: str, fits: Callable[[], Any], timeout: float = 20) -> Any:
+    def beat_until(self, what: str, fits: Callable[[], Any], timeout: float = PATIENCE) -> Any:
         """Rounds until `fits()` is true; returns its value."""
 
         def one_round() -> Any:

@@ -22,7 +22,7 @@ from tests.soak.weather import Climate, Weather
 
 SCHEDULERS = ("first", "second")
 POLL_SECONDS = 0.5
-START_SECONDS = 90
+START_SECONDS = 240
 ADOPTION_SECONDS = 6
 TEMPLATE = Path(__file__).with_name("template.yaml")
 CHECKOUT = Path(__file__).parents[2]
@@ -39,8 +39,8 @@ class Plan:
     kill_every: int = 500
     without: str = ""
     schedulers: tuple[str, ...] = SCHEDULERS
-    patience: float = 60.0
-    collection: float = 60.0
+    patience: float = 150.0
+    collection: float = 150.0
     slots: int = 64
 
 

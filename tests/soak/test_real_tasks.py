@@ -16,10 +16,10 @@ from tests.soak.run import CHECKOUT
 from tests.soak.weather import Climate, Weather
 
 TASKS = 200 if os.environ.get("SOAK") else 10
-SECONDS = 2400 if os.environ.get("SOAK") else 240
+SECONDS = 2400 if os.environ.get("SOAK") else 400
 OTHERS = 4  # fails, is_retried, gives_up, total
 NAMESPACE = "real"
-COLLECTION_SECONDS = 60
+COLLECTION_SECONDS = 150
 Task = tuple[str, int]  # task id, map index
 
 DAGS = f"""
@@ -67,7 +67,7 @@ real()
 """
 OPTIONS = {"kubernetes_pod_executor": {"reconcile_interval": "3"}}
 
-pytestmark = pytest.mark.timeout(2 * SECONDS)
+pytestmark = pytest.mark.timeout(3 * SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def run_python(script: str, *path: Path, **environment: str) -> Any:
     variables = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": os.environ["AIRFLOW_HOME"], "PYTHONPATH": where}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
-        env=variables | environment, capture_output=True, text=True, timeout=60, check=False,
+        env=variables | environment, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -56,7 +56,7 @@ class ApiClient:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
             connector=aiohttp.TCPConnector(ssl=tls, limit=24),
-            timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
+            timeout=aiohttp.ClientTimeout(total=30, sock_connect=30),
             read_bufsize=1 << 20,
         )
         return self
@@ -117,7 +117,7 @@ class ApiClient:
     async def watch(self, path: str, params: Mapping[str, str]) -> AsyncIterator[AsyncIterator[Json]]:
         """The events of one watch request, as {"type": ..., "object": ...}; ends when the server ends it."""
         query = {**params, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "300"}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=330)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=330)
         async with self.session.get(self.url + path, params=query, timeout=timeout) as answer:
             if answer.status >= 300:
                 raise _error(answer.status, await answer.read())

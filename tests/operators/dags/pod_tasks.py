@@ -11,6 +11,12 @@ QUICK = {"image": "any", "termination_grace_period": 1}
 OUT = "/airflow/xcom/return.json"
 MANY = 9
 POOLED = 4
+#: A pod that goes on until the test says so.
+GATED = {
+    "volumes": [{"name": "gates", "hostPath": {"path": "{{ dag_run.conf['gates'] }}"}}],
+    "volume_mounts": [{"name": "gates", "mountPath": "/gates"}],
+}
+AT_THE_GATE = "until [ -e /gates/open ]; do sleep 0.2; done"
 FIRST_TRY = "[ {{ ti.try_number }} = 1 ]"
 
 
@@ -100,8 +106,8 @@ def forgotten():
 def interrupted():
     for phase, given in {"running": {}, "pending": {"node_selector": {"nowhere": "yes"}}}.items():
         for action in ("clear", "success", "failed"):
-            shell(f"{phase}_{action}", f"{FIRST_TRY} && exec sleep 300; exit 0", **given)
-        shell(f"{phase}_timeout", "exec sleep 300", execution_timeout=timedelta(seconds=9), **given)
+            shell(f"{phase}_{action}", f"{FIRST_TRY} && exec sleep 3000; exit 0", **given)
+        shell(f"{phase}_timeout", "exec sleep 3000", execution_timeout=timedelta(seconds=9), **given)
 
 
 @dag(schedule=None)
@@ -119,7 +125,7 @@ def worker_path():
 
 @dag(schedule=None)
 def many():
-    PodOperator.partial(task_id="one", cmds=SH, **QUICK).expand(arguments=[["sleep 0.5"]] * MANY)
+    PodOperator.partial(task_id="one", cmds=SH, **GATED, **QUICK).expand(arguments=[[AT_THE_GATE]] * MANY)
 
 
 @dag(schedule=None)
@@ -129,13 +135,7 @@ def pooled():
 
 @dag(schedule=None)
 def long():
-    gates = {"name": "gates", "hostPath": {"path": "{{ dag_run.conf['gates'] }}"}}
-    shell(
-        "gated",
-        "echo closed; until [ -e /gates/open ]; do sleep 0.2; done; echo opened",
-        volumes=[gates],
-        volume_mounts=[{"name": "gates", "mountPath": "/gates"}],
-    )
+    shell("gated", f"echo closed; {AT_THE_GATE}; echo opened", **GATED)
 
 
 for made in (results, endings, mapped, retried, forgotten, interrupted, worker_path, many, pooled, long):

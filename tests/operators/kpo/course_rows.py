@@ -84,7 +84,7 @@ def _deferred(seen: Seen) -> None:
 
 def _looked_seldom(seen: Seen) -> None:
     assert seen.noticed_after is not None
-    assert seen.noticed_after > DEFAULT_POLL + 1
+    assert seen.noticed_after > DEFAULT_POLL + 0.5
 
 
 def _shown(seen: Seen) -> None:

@@ -12,6 +12,7 @@ from tests.operators.kpo.example_rows import HELLO
 from tests.operators.kpo.row import Kwargs, Place, Row, Seen
 
 LOOK, SHORT = 6, 3  # seconds
+DEADLINE = 8  # seconds, in which a slow node has run the script
 RESULT = {"rows": 3, "name": "Zoë"}
 WRITE = f"echo '{json.dumps(RESULT)}' > /airflow/xcom/return.json"
 
@@ -187,8 +188,8 @@ ROWS = (
         "active_deadline_seconds",
         "the pod was ended by its node (`DeadlineExceeded`)",
         _deadline,
-        lambda place: {"active_deadline_seconds": 2, "on_finish_action": "delete_succeeded_pod"},
-        "echo waits; sleep 60",
+        lambda place: {"active_deadline_seconds": DEADLINE, "on_finish_action": "delete_succeeded_pod"},
+        "echo waits; sleep 600",
         ends="failed",
     ),
     Row(

@@ -105,13 +105,20 @@ class Stage:
 
     def wait_early(self, task: str, words: str, period: float) -> None:
         """Wait for the early part of a period of so many seconds, the first of which began with words in its log."""
-        began = self._said_at(task, words)[0]
+
+        def said_at() -> list[datetime]:
+            with suppress(httpx.TransportError):
+                return self._said_at(task, words)
+            return []
+
+        began = wait_until(f"{words!r} in the log of {task}", said_at, self.patience)[0]
 
         def early() -> bool:
+            # Not at the very beginning: looks come a little later each time.
             part = (datetime.now(UTC) - began).total_seconds() % period / period
-            return 0.1 < part < 0.3
+            return 0.2 < part < 0.3
 
-        wait_until(f"the beginning of {period} s of {task}", early, 2 * period, pause=0.1)
+        wait_until(f"the beginning of {period} s of {task}", early, self.patience, pause=0.1)
 
     def wait_no_worker(self, task: str) -> None:
         """Wait until no worker pod of a task is left."""
@@ -138,11 +145,16 @@ class Stage:
         """Wait until pods that go with their tasks are gone, which may be a moment after them, or seem to stay."""
 
         def at_rest() -> bool:
-            pods = [pod for task in self.place.trials for _, pod in self.containers(task)]
-            return all(pod.deleted_at or not _goes(pod) for pod in pods)
+            pods, live = [pod for task in self.place.trials for _, pod in self.containers(task)], self._live()
+            return all(pod.deleted_at or (pod.uid in live and not _goes(pod)) for pod in pods)
 
         with suppress(TimeoutError):
-            wait_until("no pod that goes", at_rest, 20)
+            wait_until("no pod that goes", at_rest, 90)
+
+    def _live(self) -> set[str]:
+        """The uids of the pods there are: the watches may be a moment behind."""
+        cores = (self.deployment.cluster.core, self.other.core)
+        return {pod.metadata.uid for core in cores for pod in core.list_pod_for_all_namespaces().items}
 
     def lose_worker(self, task: str) -> None:
         """Delete the worker's pod by force, as a lost node does."""
@@ -164,7 +176,7 @@ class Stage:
         return Seen(
             task=task,
             state=self.state(task),
-            log=self.log(task),
+            log=self.wait_log(task, ""),
             xcom=self._xcom(task),
             pods=pods,
             events=tuple(event for pod in pods for event in self._events(pod)),

@@ -32,7 +32,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
     return play(tmp_path_factory.mktemp("kpo"), SHARED)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", TASK_OF)
 def test_row(seen: dict[str, Seen], name: str) -> None:
     told = seen[TASK_OF[name]]

@@ -95,5 +95,5 @@ async def test_no_hook_thread_is_left_at_the_end():
         await world.close()
         for thread in threading.enumerate():
             if thread.name.startswith("pod-mutation-hook"):
-                thread.join(2)
+                thread.join(60)
         assert not [t for t in threading.enumerate() if t.name.startswith("pod-mutation-hook")]

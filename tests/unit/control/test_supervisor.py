@@ -14,6 +14,8 @@ from executor.kube.port import PodRef
 from executor.model import Launch
 from tests.unit.control.world import Cluster, World
 
+PATIENCE = 60.0  # seconds, reached only when something is wrong
+
 
 class Announcing(Cluster):
     """Says when a pod was made."""
@@ -37,8 +39,8 @@ def test_what_was_sent_before_the_start_is_done():
     supervisor, world, launch = supervised()
     supervisor.submit([launch])
     supervisor.start()
-    assert world.kube.made.wait(5)  # type: ignore[attr-defined]
-    assert supervisor.stop(5)
+    assert world.kube.made.wait(PATIENCE)  # type: ignore[attr-defined]
+    assert supervisor.stop(PATIENCE)
     assert len(world.kube.pods) == 1
     assert all(secret.owners for secret in world.kube.secrets.values())
     assert world.kube.closed
@@ -49,7 +51,7 @@ def test_it_can_be_ended_at_any_moment():
         supervisor, _, launch = supervised()
         supervisor.start()
         supervisor.submit([launch])
-        assert supervisor.stop(5)
+        assert supervisor.stop(PATIENCE)
 
 
 def test_it_can_be_ended_while_there_is_no_connection():
@@ -62,8 +64,8 @@ def test_it_can_be_ended_while_there_is_no_connection():
     _, world, _ = supervised()
     supervisor = Supervisor(replace(world.plan, connect=connect))
     supervisor.start()
-    assert tried.wait(5)
-    assert supervisor.stop(5)
+    assert tried.wait(PATIENCE)
+    assert supervisor.stop(PATIENCE)
 
 
 def test_a_connection_that_is_being_opened_at_the_end_is_closed():
@@ -72,16 +74,16 @@ def test_a_connection_that_is_being_opened_at_the_end_is_closed():
 
     async def connect() -> Cluster:
         opening.set()
-        await asyncio.to_thread(let_go.wait, 5)
+        await asyncio.to_thread(let_go.wait, PATIENCE)
         return cluster
 
     _, world, _ = supervised()
     supervisor = Supervisor(replace(world.plan, connect=connect))
     supervisor.start()
-    assert opening.wait(5)
+    assert opening.wait(PATIENCE)
     assert not supervisor.stop(0)
     let_go.set()
-    assert supervisor.stop(5)
+    assert supervisor.stop(PATIENCE)
     assert cluster.closed
 
 

@@ -70,7 +70,7 @@ async def test_frozen_watches_say_nothing_until_they_thaw(running: Running) -> N
         async with asyncio.timeout(0.05):
             await answer.content.readline()
     await running.switch("reset")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert b'"ADDED"' in await answer.content.readline()
 
 
@@ -85,7 +85,7 @@ async def test_events_are_lost_and_the_watch_goes_on(running: Running) -> None:
     )
     for name in ("a", "b", "c"):
         await running.call("POST", _MAPS, {"metadata": {"name": name}})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert b'"name":"c"' in await there.content.readline()
         assert b'"name":"a"' in await everywhere.content.readline()
 
@@ -196,9 +196,8 @@ async def test_one_kind_of_request_is_slow(running: Running) -> None:
 async def test_watches_of_one_resource_are_cut_after_a_while(running: Running) -> None:
     await running.switch("fault", effect="cut-watch", resource="pods", seconds=0.02)
     maps = await running.call("GET", _MAPS, watch="1", fieldSelector="metadata.name=a")
-    pods = await running.call("GET", _PODS, watch="1")
     with pytest.raises(aiohttp.ClientError):
-        await pods.content.read()
+        await (await running.call("GET", _PODS, watch="1")).content.read()
     await running.call("POST", _MAPS, {"metadata": {"name": "a"}})
     assert b'"ADDED"' in await maps.content.readline()
 

@@ -1,6 +1,6 @@
 """Building a pod takes at most 0.15 ms (small template) and 0.8 ms (large), each with a V1Pod override of resources.
 
-The figures are medians, the best of several rounds, so that a busy machine does not decide.
+The figures are medians, the best of several rounds, so that a busy machine does not decide; a slow one has more time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from kubernetes.client import models as k8s
 
 from executor.manifest import PodBuilder, WorkloadMount
 from tests.unit.manifest.builders import TEMPLATE, builder, container, request
+from tests.unit.slowness import slowness
 
 ROUNDS, BUILDS = 7, 200
 
@@ -78,4 +79,4 @@ def test_building_a_pod_keeps_its_budget(
 
     with capsys.disabled():
         print(f"\nbuild one pod, template of {len(template)} characters: {measured:.3f} ms (budget {budget} ms)")
-    assert measured <= budget
+    assert measured <= budget * slowness()

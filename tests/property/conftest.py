@@ -1,0 +1,7 @@
+"""What must hold for any input."""
+
+from __future__ import annotations
+
+from tests.property.patient_hypothesis import load
+
+load()
