@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+
+AGAIN_AFTER = (0.2, 0.5, 1.0, 2.0)
 
 
 class ApiError(RuntimeError):
@@ -16,10 +20,11 @@ class ApiError(RuntimeError):
 class AirflowApi:
     """A client of one API server that treats everybody as an admin (SimpleAuthManager)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, again_after: Sequence[float] = AGAIN_AFTER) -> None:
+        """again_after: the pauses (seconds) before a request is repeated that met a busy database."""
         # trust_env=False: no proxy stands between two processes of one machine.
         self._http = httpx.Client(base_url=url, timeout=30, trust_env=False)
-        self._token = ""
+        self._token, self._again_after = "", again_after
 
     def healthy(self) -> bool:
         """Tell whether the server answers; False while it starts."""
@@ -65,8 +70,12 @@ class AirflowApi:
         Raises:
             ApiError: the status is 400 or more.
         """
-        headers = {"Authorization": f"Bearer {self._token or self._login()}", "Accept": "application/json"}
-        answer = self._http.request(method, f"/api/v2{path}", json=body, params=params, headers=headers)
+        answer = self._send(method, path, body, params)
+        for pause in self._again_after:
+            if not _database_was_busy(answer):
+                break
+            time.sleep(pause)
+            answer = self._send(method, path, body, params)
         if answer.is_error:
             raise ApiError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None
@@ -75,11 +84,28 @@ class AirflowApi:
         """Close its connections."""
         self._http.close()
 
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, params: dict[str, Any] | None
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._token or self._login()}", "Accept": "application/json"}
+        return self._http.request(method, f"/api/v2{path}", json=body, params=params, headers=headers)
+
     def _login(self) -> str:
         answer = self._http.get("/auth/token")
         answer.raise_for_status()
         self._token = str(answer.json()["access_token"])
         return self._token
+
+
+def _database_was_busy(answer: httpx.Response) -> bool:
+    """SQLite has one writer at a time, and turns the second one away: nothing was done.
+
+    Airflow says so with this reason (`api_fastapi/common/exceptions.py`).
+    """
+    if answer.status_code != httpx.codes.INTERNAL_SERVER_ERROR or "json" not in answer.headers.get("content-type", ""):
+        return False
+    detail = answer.json().get("detail")
+    return isinstance(detail, dict) and detail.get("reason") == "Database error"
 
 
 def _task(dag_id: str, run_id: str, task_id: str) -> str:
