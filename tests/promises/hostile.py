@@ -85,7 +85,8 @@ async def make_client() -> client.ApiClient:
     configuration = client.Configuration()
     await config.load_kube_config(config_file=os.environ[KUBECONFIG], client_configuration=configuration)
     made = client.ApiClient(configuration)
-    request = made.rest_client.request
+    session = made.rest_client.pool_manager
+    request = session.request
 
     async def hostile(*args: Any, **kwargs: Any) -> Any:
         error = befalls()
@@ -99,5 +100,5 @@ async def make_client() -> client.ApiClient:
         answer.content = HostileContent(answer.content)
         return answer
 
-    made.rest_client.request = hostile
+    session.request = hostile
     return made
