@@ -1,9 +1,9 @@
 """`cleanup`: delete what the loop would delete now, by the loop's own parts, where no scheduler runs to do it.
 
 Pods of this deployment whose row is missing, final or names another launch, kept pods whose time is over, Secrets that
-nobody owns. `control.strays`, `control.retention` and `control.janitor` decide; a dry run takes the same way with hands
-that only note. What does not carry this deployment's label is never seen. A worker that has just reported is left to
-end by itself, as there is no watch here to see that with.
+no pod waits for. `control.strays`, `control.retention` and `control.janitor` decide; a dry run takes the same way with
+hands that only note. What does not carry this deployment's label is never seen. A worker that has just reported is left
+to end by itself, as there is no watch here to see that with.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Hands:
         return True
 
     async def delete_secret(self, namespace: str, name: str) -> None:
-        removal = Removal("secret", namespace, name, "nobody owns it")
+        removal = Removal("secret", namespace, name, "no pod waits for it")
         await self._take(removal, lambda: self._kube.delete_secret(namespace, name))
 
     async def set_deadline(self, pod: PodRef, seconds: int) -> None:

@@ -34,11 +34,17 @@ class Draft:
     ref: PodRef | None = None  # the pod that came of it
     ambiguous: bool = False  # whether the create was carried out is not known
     met_twin: bool = False  # its pod existed already, and mounts another Secret
+    shown: bool = False  # the watch has shown its pod
 
     @property
     def namespace(self) -> str:
         """Where it goes; a hook may have moved it."""
         return str(self.manifest["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        """Its pod's."""
+        return str(self.manifest["metadata"]["name"])
 
     def __repr__(self) -> str:
         return f"Draft({self.tracked.launch})"

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 TERMINATING_WAIT = 30.0
 TERMINATING_POLL = 0.25
+BATCH_SECONDS = 30.0  # of a limited pace: a Secret whose pods come minutes later looks like one that was left behind
 
 
 class Launcher:
@@ -55,6 +56,7 @@ class Launcher:
         """on_posted: called when a launch was posted or refused; revalidate: re-reads the rows of everything queued."""
         self._queue, self._tracker, self._composer, self._secrets = queue, tracker, composer, secrets
         self._lease, self._policy, self._janitor, self._revalidate = lease, policy, janitor, revalidate
+        self._batch = max(1, int(min(BATCH_LIMIT, pace.within(BATCH_SECONDS))))
         self._wake = asyncio.Event()
         self._poster = Poster(
             kube=kube,
@@ -87,7 +89,7 @@ class Launcher:
             await self._hold_without_lease()
             free = self._policy.concurrency - self._poster.under_way
             if free > 0:
-                taken = self._queue.take(self._now(), BATCH_LIMIT if self._policy.use_secrets else free)
+                taken = self._queue.take(self._now(), self._batch if self._policy.use_secrets else free)
                 await self._launch(taken)
 
     async def drain(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 
 class Pace:
@@ -11,6 +12,10 @@ class Pace:
     def __init__(self, per_second: float) -> None:
         self._gap = 1.0 / per_second if per_second > 0 else 0.0
         self._next = 0.0
+
+    def within(self, seconds: float) -> float:
+        """How many may pass in so many seconds."""
+        return seconds / self._gap if self._gap else inf
 
     async def wait(self) -> None:
         if not self._gap:

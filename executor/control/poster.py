@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from executor.control.adjudicate import Verdict, defect, judge_answer
 from executor.control.chronicle import Chronicle
 from executor.control.composer import Draft
+from executor.control.deliveries import Deliveries
 from executor.control.janitor import Janitor
 from executor.control.jobs import Jobs
 from executor.control.launch_log import LaunchLog
@@ -23,7 +24,7 @@ from executor.control.pace import Pace
 from executor.control.quiet import Quiet
 from executor.control.tracker import Tracked, Tracker, ref_of
 from executor.control.work_queue import UNPLACED, WorkQueue
-from executor.control.workload_secrets import Closed, WorkloadSecrets
+from executor.control.workload_secrets import WorkloadSecrets
 from executor.errors import AlreadyExists, ApiError
 from executor.identity import DEPLOYMENT_LABEL
 from executor.kube.port import KubePort, PodRef
@@ -35,7 +36,6 @@ from executor.observe.twin import is_own, is_twin
 log = logging.getLogger(__name__)
 
 NAMESPACE_GRACE = 5.0
-CLEARING_POLL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Poster:
         self._on_posted, self._wake = on_posted, wake
         self._slots = asyncio.Semaphore(policy.concurrency)
         self._jobs = Jobs("a batch of launches")
-        self._waits = Jobs("a Secret whose pod may still turn up")
+        self._deliveries = Deliveries(secrets, tracker, refuse=self.refuse, replaced=on_posted)
         self._quiet, self._log = Quiet(), LaunchLog()
         self.under_way = 0  # launches of batches that are not answered yet
         self.posted = 0
@@ -86,86 +86,22 @@ class Poster:
             self._jobs.start(self._post_batch(namespace, secret, drafts))
 
     async def drain(self) -> None:
-        """Wait for the creates that are under way."""
+        """Wait for the creates that are under way; the Secrets that are left are Kubernetes' from now on."""
         await self._jobs.drain()
+        await self._deliveries.hand_over()
 
     async def close(self) -> None:
         """Give up what is still under way."""
         await self._jobs.cancel()
-        await self._waits.cancel()
+        await self._deliveries.close()
         self._log.flush()
 
     async def _post_batch(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
-        """The Secret and its pods go out together; then the pods are made its owners."""
-        delivery = self._deliver(namespace, secret, drafts)
-        posted = await asyncio.gather(*(self._post(draft) for draft in drafts))
-        created = [ref for draft, ref in zip(drafts, posted, strict=True) if ref is not None and not draft.met_twin]
-        problem = await delivery if delivery else None
-        if problem is not None:
-            self._undo(namespace, secret, drafts, problem)
-            self._secrets.drop_batch(namespace, secret)
-        elif delivery:
-            unclear = any(draft.ambiguous for draft in drafts)
-            closed = await self._secrets.close_batch(namespace, secret, created, unclear=unclear)
-            if closed is Closed.WAITS:
-                self._waits.start(self._until_nobody_needs(namespace, secret, drafts))
-            elif closed is Closed.GONE:
-                self._replace(namespace, secret, drafts)
-
-    def _deliver(self, namespace: str, secret: str, drafts: list[Draft]) -> asyncio.Task[str | None] | None:
-        if not self._policy.use_secrets:
-            return None
-        self._secrets.open_batch(namespace, secret)
-        return self._jobs.start(self._create_secret(namespace, secret, drafts))
-
-    async def _create_secret(self, namespace: str, secret: str, drafts: list[Draft]) -> str | None:
-        """None if the Secret exists now, else the sentence to refuse its launches with."""
-        data = {draft.tracked.launch.id: draft.workload for draft in drafts}
-
-        def wanted() -> bool:
-            return any(self._needs(draft, namespace, secret) for draft in drafts)
-
-        try:
-            await self._secrets.create(namespace, secret, data, wanted)
-        except ApiError as error:
-            return (
-                f"The workload Secret could not be created in namespace {namespace}: {error}. Grant the scheduler's "
-                "service account create, patch, list and delete on secrets there, or set [kubernetes_pod_executor] "
-                "workload_delivery = args."
-            )
-        return None
-
-    def _needs(self, draft: Draft, namespace: str, secret: str) -> bool:
-        """Its pod mounts this Secret, or may: the answer to its create is not in, or was lost."""
-        tracked = draft.tracked
-        if self._tracker.get(tracked.launch.id) is not tracked:
-            return False
-        if tracked.pod is None:
-            return draft.ambiguous or not draft.answered
-        return tracked.pod == draft.ref or self._secrets.owns(namespace, secret, tracked.pod)
-
-    async def _until_nobody_needs(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
-        """All of them are posted anew, with other Secrets, or settled: this one holds tokens for nobody."""
-        while any(self._needs(draft, namespace, secret) for draft in drafts):  # noqa: ASYNC110 - minutes at most
-            await asyncio.sleep(CLEARING_POLL)
-        await self._secrets.give_up(namespace, secret)
-
-    def _undo(self, namespace: str, secret: str, drafts: list[Draft], problem: str) -> None:
-        """The Secret was refused: the pods that wait for it must go, and their launches with them."""
-        for tracked in self._mounting(namespace, secret, drafts):
-            self.refuse(tracked, problem)
-
-    def _replace(self, namespace: str, secret: str, drafts: list[Draft]) -> None:
-        """The Secret is not there: its pods that have not started give way to others."""
-        for tracked in self._mounting(namespace, secret, drafts):
-            tracked.workload_lost = True
-            self._on_posted(tracked)
-
-    def _mounting(self, namespace: str, secret: str, drafts: list[Draft]) -> Iterator[Tracked]:
-        """Those of these drafts whose pods are known, and mount this Secret."""
-        for draft in drafts:
-            if draft.tracked.pod is not None and self._needs(draft, namespace, secret):
-                yield draft.tracked
+        """The Secret and its pods go out together; it stays until the last of them has started."""
+        delivery = self._deliveries.begin(namespace, secret, drafts) if self._policy.use_secrets else None
+        await asyncio.gather(*(self._post(draft) for draft in drafts))
+        if delivery is not None:
+            await self._deliveries.end(delivery)
 
     async def _post(self, draft: Draft) -> PodRef | None:
         """One create, when its turn has come."""
@@ -248,7 +184,7 @@ class Poster:
         """It was created already, by an earlier request, and may have lived its life meanwhile: its end counts."""
         draft.met_twin = True
         ref = ref_of(pod)
-        if self._policy.use_secrets and not await self._secrets.adopt(pod):
+        if self._policy.use_secrets and not await self._secrets.exists(pod):
             draft.tracked.workload_lost = True  # another pod takes its place, unless it has started
         return self._posted(draft, ref)
 

@@ -4,8 +4,8 @@ Every `reconcile_interval` all tracked rows are read (nobody tells the executor 
 deleted), all pods are listed beside the watch (an event that got lost must not matter for longer), pods that it never
 showed are asked for, and pods that nobody tracks are collected once their row is missing, final or another launch's and
 they are older than two leases; kept pods go when their time is over. Every quarter of `task_queued_timeout` the rows of
-waiting launches are kept fresh, because the scheduler fails a task that is queued for too long. Every ten minutes
-Secrets without owners are swept.
+waiting launches are kept fresh, because the scheduler fails a task that is queued for too long. Every two minutes
+workload Secrets that no pod waits for are swept, and those that somebody took away are missed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ UNSEEN_SECONDS = 20.0
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """Seconds. freshen: 0 leaves waiting rows to the scheduler's own timer; sweep: between two sweeps of Secrets that
-    nobody owns, and the age up to which they are left alone."""
+    nobody needs, and the age up to which they are left alone: their pods may yet come."""
 
     reconcile: float = 30.0
     freshen: float = 150.0
     lease: float = 15.0
-    sweep: float = 600.0
+    sweep: float = 120.0
 
     @property
     def stray(self) -> timedelta:

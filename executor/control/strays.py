@@ -1,4 +1,4 @@
-"""What a scheduler left behind: pods of this deployment that no launch of ours is in, and Secrets that nobody owns.
+"""What a scheduler left behind: pods of this deployment that no launch of ours is in, and Secrets that nobody needs.
 
 A pod is a stray if an executor of this deployment launched it, it is older than two leases, and its row is missing,
 final or names another launch. The row decides and nothing else, so that a scheduler which starts anew, another one
@@ -17,7 +17,7 @@ from executor.control.janitor import Janitor
 from executor.control.judge import ROWS_PER_READ
 from executor.control.ports import RowsPort
 from executor.control.retention import pod_failed
-from executor.control.tracker import Tracker, is_alive
+from executor.control.tracker import Tracker, awaits_secret
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.identity import KIND_LABEL, LAUNCH_LABEL, SECRET_ANNOTATION, TI_LABEL
 from executor.model import Kind, Launch
@@ -75,9 +75,9 @@ class Strays:
             self._janitor.collect(replace(launch, log_path=self._log_path(launch)), pod, clean=False)
 
     async def sweep(self, namespaces: Sequence[str | None]) -> int:
-        """Delete the Secrets there that nobody owns and no living pod mounts; how many went."""
-        living = [pod.metadata for pod in self._tracker.pods.values() if is_alive(pod)]
-        needed = {(meta.namespace, meta.annotations.get(SECRET_ANNOTATION, "")) for meta in living}
+        """Delete the workload Secrets there that no pod waits for; how many went."""
+        waiting = [pod.metadata for pod in self._tracker.pods.values() if awaits_secret(pod)]
+        needed = {(meta.namespace, meta.annotations.get(SECRET_ANNOTATION, "")) for meta in waiting}
         return await self._secrets.sweep(namespaces, needed)
 
     def _is_alone(self, pod: PodView) -> bool:

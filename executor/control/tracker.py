@@ -46,6 +46,11 @@ def is_running(pod: PodView) -> bool:
     return is_alive(pod) and base_started(pod)
 
 
+def awaits_secret(pod: PodView) -> bool:
+    """Its worker has not started and may still do so: it needs its workload."""
+    return is_alive(pod) and not base_started(pod) and pod.metadata.deletion_timestamp is None
+
+
 @dataclass(slots=True)
 class Tracked:
     """One launch in flight. Times are monotonic seconds of the loop."""

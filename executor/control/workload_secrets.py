@@ -1,8 +1,11 @@
-"""Workloads on their way to their pods: one immutable Secret per batch and namespace, owned by the pods that mount it.
+"""Workloads on their way to their pods: one immutable Secret per batch and namespace, kept until its pods have started.
 
-The Secret is posted together with its pods (a pod that starts first waits for its volume), and afterwards one patch
-makes the pods its owners, so that Kubernetes deletes it with the last of them, whoever dies in between. A Secret that
-nobody owns is swept after ten minutes. Its body holds tokens and is never logged.
+The Secret is posted together with its pods (a pod that starts first waits for its volume) and deleted as soon as none
+of them waits any more: a volume that is mounted stays as it is. Only a scheduler that ends makes the waiting pods its
+owners. For Kubernetes' garbage collector asks for every owner of an object whenever one of them goes
+(kube-controller-manager, `garbagecollector.go`), at 40 requests a second for the whole cluster: a Secret of 100 pods
+that end at 2/s takes all of that. What a killed scheduler left is swept by the next. Its body holds tokens and is
+never logged.
 """
 
 from __future__ import annotations
@@ -11,12 +14,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from uuid import uuid4
 
 from executor.errors import AlreadyExists, ApiError, NotFound, Refused, Transient
 from executor.identity import DEPLOYMENT_LABEL, SECRET_ANNOTATION, deployment_selector
-from executor.kube.port import KubePort, PodRef, SecretRef
+from executor.kube.port import KubePort, PodRef
 from executor.manifest import WorkloadMount
 from executor.observe.pod_view import PodView
 
@@ -27,26 +29,18 @@ BATCH_LIMIT = 200
 BATCH_BYTES = 512 * 1024
 RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
-
-class Closed(Enum):
-    """What became of a batch's Secret once its creates were answered."""
-
-    DONE = auto()  # it has owners, or nobody needs it
-    WAITS = auto()  # it is there and nobody owns it: a pod of it may still be found
-    UNOWNED = auto()  # it could not be handed over, and is swept once nobody can need it
-    GONE = auto()  # it is not there, whoever took it away: its pods would wait for ever
+SecretKey = tuple[str, str]  # namespace, name
 
 
 class WorkloadSecrets:
-    """Creates, hands over and sweeps workload Secrets."""
+    """Creates, releases, hands over and sweeps workload Secrets."""
 
     def __init__(self, kube: KubePort, deployment: str, now: Callable[[], datetime], sweep_age: timedelta) -> None:
-        """sweep_age: younger Secrets are not swept, whoever owns them."""
+        """sweep_age: younger Secrets are not swept."""
         self._kube, self._deployment, self._now, self._sweep_age = kube, deployment, now, sweep_age
-        # Owners so far, by (namespace, name), of Secrets that may get further ones: the patch replaces them all.
-        self._owners: dict[tuple[str, str], list[PodRef]] = {}
-        self._open: set[tuple[str, str]] = set()
-        self._adopting = asyncio.Lock()
+        self._held: set[SecretKey] = set()
+        self._uncreated: set[SecretKey] = set()
+        self._lost: set[SecretKey] = set()
 
     def new_name(self) -> str:
         return f"airflow-workloads-{uuid4().hex[:20]}"
@@ -70,82 +64,68 @@ class WorkloadSecrets:
             else:
                 return
 
-    def open_batch(self, namespace: str, name: str) -> None:
-        """Its pods are about to be posted; nobody owns it before all of them are."""
-        self._open.add((namespace, name))
-        self._owners[namespace, name] = []
+    def hold(self, namespace: str, name: str) -> None:
+        """Its pods are about to be posted, and it with them."""
+        self._held.add((namespace, name))
+        self._uncreated.add((namespace, name))
 
-    def owns(self, namespace: str, name: str, pod: PodRef) -> bool:
-        """This pod was met again, and mounts this Secret."""
-        return pod in self._owners.get((namespace, name), ())
+    def created(self, namespace: str, name: str) -> None:
+        """It is there."""
+        self._uncreated.discard((namespace, name))
 
-    async def close_batch(self, namespace: str, name: str, owners: Sequence[PodRef], *, unclear: bool) -> Closed:
-        """Its creates were answered: hand it over. unclear: one was not, and its pod may still be found."""
-        key = namespace, name
-        self._open.discard(key)
-        known = self._owners[key] if unclear else self._owners.pop(key)
-        known.extend(owners)
-        if known:
-            return await self.hand_over(namespace, name, known)
-        if unclear:
-            return Closed.WAITS
+    def let_go(self, namespace: str, name: str) -> None:
+        """It is no business of ours any more: it was not created, or it is left to the sweep."""
+        for keys in (self._held, self._uncreated, self._lost):
+            keys.discard((namespace, name))
+
+    def is_lost(self, namespace: str, name: str) -> bool:
+        """Somebody took it away: its pods would wait for ever."""
+        return (namespace, name) in self._lost
+
+    async def release(self, namespace: str, name: str) -> None:
+        """Nobody waits for it any more."""
         await self.discard(namespace, name)
-        return Closed.DONE
+        self.let_go(namespace, name)
 
-    async def give_up(self, namespace: str, name: str) -> None:
-        """Nobody waits for it any more: it goes, unless a pod was met that mounts it."""
-        if not self._owners.get((namespace, name)):
-            self._owners.pop((namespace, name), None)
-            await self.discard(namespace, name)
+    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> None:
+        """Kubernetes deletes it with the last of these pods."""
+        try:
+            await self._kube.own_secret(namespace, name, owners)
+        except ApiError as error:
+            log.info("Secret %s/%s is left to the sweep of the next scheduler: %s", namespace, name, error)
 
-    def drop_batch(self, namespace: str, name: str) -> None:
-        """It was not created: there is nothing to own."""
-        self._open.discard((namespace, name))
-        self._owners.pop((namespace, name), None)
+    async def exists(self, pod: PodView) -> bool:
+        """Whether the Secret that a pod mounts is there, or may be; the pod's create was answered late.
 
-    async def hand_over(self, namespace: str, name: str, owners: Sequence[PodRef]) -> Closed:
-        """Make these pods the owners. DONE, UNOWNED or GONE."""
-        for delay in (*RETRY_DELAYS, None):
-            try:
-                await self._kube.own_secret(namespace, name, owners)
-                return Closed.DONE
-            except NotFound:
-                return Closed.GONE
-            except ApiError as error:
-                if delay is None or not isinstance(error, Transient):
-                    log.warning("Secret %s/%s has no owners and will be swept: %s", namespace, name, error)
-                    return Closed.UNOWNED
-                await asyncio.sleep(delay)
-        raise AssertionError("unreachable")
-
-    async def adopt(self, pod: PodView) -> bool:
-        """A pod whose create was answered late mounts an earlier batch's Secret: it becomes an owner of it.
-
-        False if there is no such Secret, so that the pod would wait for its volume for ever. It is not made anew:
-        Secrets are immutable, and the next pod of that batch would not find its own workload in it. One that cannot
-        be handed over may be there, and its pod may start at any moment: it is asked for again, and then left alone.
+        It is not made anew where it is missing: Secrets are immutable, and the next pod of that batch would not find
+        its own workload in it. Where nobody says that it is missing, its pod may start at any moment, and a second one
+        would be turned away by `/run`: so it is asked for again, and then left alone.
         """
         namespace, name = pod.metadata.namespace, pod.metadata.annotations.get(SECRET_ANNOTATION)
-        if not name:
-            return True
-        owners = self._owners.setdefault((namespace, name), [])
-        owners.append(PodRef(namespace, pod.metadata.name, pod.metadata.uid))
-        if (namespace, name) in self._open:
-            return True  # the batch itself creates it and hands it over
+        if not name or (namespace, name) in self._uncreated:
+            return True  # the batch itself creates it
         for delay in (*RETRY_DELAYS, 0.0):
-            async with self._adopting:
-                closed = await self.hand_over(namespace, name, owners)
-            if closed is not Closed.UNOWNED:
-                break
+            try:
+                await self._kube.own_secret(namespace, name, ())  # changes nothing
+                return True
+            except NotFound:
+                return False
+            except ApiError as error:
+                log.info("Whether Secret %s/%s is there is not known: %s", namespace, name, error)
             await asyncio.sleep(delay)
-        return closed is not Closed.GONE
+        return True
 
     async def discard(self, namespace: str, name: str) -> None:
-        """No pod of the batch was created."""
-        try:
-            await self._kube.delete_secret(namespace, name)
-        except ApiError as error:
-            log.info("Secret %s/%s is left to the sweep: %s", namespace, name, error)
+        """Delete it; what cannot be deleted now is swept."""
+        for delay in (*RETRY_DELAYS, None):
+            try:
+                await self._kube.delete_secret(namespace, name)
+                return
+            except ApiError as error:
+                if delay is None or not isinstance(error, Transient):
+                    log.info("Secret %s/%s is left to the sweep: %s", namespace, name, error)
+                    return
+                await asyncio.sleep(error.retry_after or delay)
 
     async def missing(self, pods: Sequence[PodView]) -> set[str]:
         """The uids of those of these pods that mount a Secret which is not there. Raises Transient.
@@ -163,29 +143,24 @@ class WorkloadSecrets:
         mounted = [(pod.metadata, pod.metadata.annotations.get(SECRET_ANNOTATION)) for pod in pods]
         return {meta.uid for meta, name in mounted if name and (meta.namespace, name) not in there}
 
-    async def sweep(self, namespaces: Sequence[str | None], needed: Container[tuple[str, str]]) -> int:
-        """Delete this deployment's Secrets that nobody owns, nobody needs and that are older than the sweep age.
+    async def sweep(self, namespaces: Sequence[str | None], needed: Container[SecretKey]) -> int:
+        """Delete this deployment's Secrets that no pod waits for and that are older than the sweep age.
 
-        needed: (namespace, name) of those that living pods mount. Returns how many went.
+        needed: those that waiting pods mount. Returns how many went. Notes which of those held here are missing.
         """
         oldest = self._now() - self._sweep_age
         swept = 0
         for namespace in namespaces:
+            held = {key for key in self._held - self._uncreated if namespace in (None, key[0])}
             try:
                 secrets = await self._kube.list_secrets(namespace, deployment_selector(self._deployment))
             except ApiError as error:
                 log.info("Workload Secrets in %s were not swept: %s", namespace or "all namespaces", error)
                 continue
-            self._forget_all_but(secrets, namespace)
-            for secret in secrets:
-                old = secret.created is not None and secret.created < oldest
-                if old and not secret.owned and (secret.namespace, secret.name) not in needed:
-                    await self.discard(secret.namespace, secret.name)
+            there = {(secret.namespace, secret.name): secret.created for secret in secrets}
+            self._lost |= (held & self._held) - there.keys()
+            for key, created in there.items():
+                if created is not None and created < oldest and key not in needed and key not in self._held:
+                    await self.discard(*key)
                     swept += 1
         return swept
-
-    def _forget_all_but(self, secrets: Sequence[SecretRef], namespace: str | None) -> None:
-        """Owners of Secrets that have gone with their pods need not be remembered."""
-        kept = self._open | {(secret.namespace, secret.name) for secret in secrets}
-        for key in [one for one in self._owners if one not in kept and namespace in (None, one[0])]:
-            del self._owners[key]

@@ -33,7 +33,6 @@ class _SecretMeta(View, frozen=True):
     name: str = ""
     namespace: str = ""
     creation_timestamp: datetime | None = None
-    owner_references: tuple[msgspec.Raw, ...] | None = None
 
 
 class _Secret(View, frozen=True):
@@ -117,7 +116,7 @@ def secret_list(body: bytes) -> SecretList:
 def secret_ref(secret: _Secret) -> SecretRef:
     """A Secret of a page as the port shows it."""
     meta = secret.metadata
-    return SecretRef(meta.namespace, meta.name, meta.creation_timestamp, owned=bool(meta.owner_references))
+    return SecretRef(meta.namespace, meta.name, meta.creation_timestamp)
 
 
 def pod_events(body: bytes) -> list[PodEvent]:

@@ -30,7 +30,6 @@ class SecretRef:
     namespace: str
     name: str
     created: datetime | None
-    owned: bool  # has ownerReferences
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,8 @@ class KubePort(Protocol):
         """An immutable Secret with these keys. Bodies never reach a log."""
 
     async def own_secret(self, namespace: str, name: str, owners: Sequence[PodRef]) -> None:
-        """Set ownerReferences to these pods, so that Kubernetes deletes it with the last of them."""
+        """Set ownerReferences to these pods, so that Kubernetes deletes it with the last of them; () changes nothing
+        but the answer to a Secret that is not there. Raises NotFound."""
 
     async def delete_secret(self, namespace: str, name: str) -> None:
         """Gone already is success."""

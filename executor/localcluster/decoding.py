@@ -17,6 +17,7 @@ from executor.localcluster.types import Json
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 _MOST_REPORTED = 100
+_OMITTED_WHEN_EMPTY = ("labels", "annotations", "ownerReferences", "finalizers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,16 @@ def _typed(value: Json, resource: Resource, validation: str, repeated: Repeated)
     if strict and validation == "Strict":
         raise UndecodableError(f"strict decoding error: {', '.join(strict)}")
     warnings = [*repeated.sentences, *unknown][:_MOST_REPORTED]
-    return Decoded(obj, () if validation == "Ignore" else warnings)
+    return Decoded(_without_empty_metadata(obj), () if validation == "Ignore" else warnings)
+
+
+def _without_empty_metadata(obj: Json) -> Json:
+    """ObjectMeta leaves out what is empty (``omitempty``), so that an empty list changes nothing."""
+    metadata = obj.get("metadata")
+    if not metadata or all(metadata.get(name, True) for name in _OMITTED_WHEN_EMPTY):
+        return obj
+    kept = {name: value for name, value in metadata.items() if value or name not in _OMITTED_WHEN_EMPTY}
+    return {**obj, "metadata": kept}
 
 
 def _check_kind(value: Json, resource: Resource) -> None:

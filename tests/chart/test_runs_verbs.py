@@ -63,6 +63,13 @@ def adopted(scene: Scene) -> None:
     scene.driven.adopt(ti)
 
 
+def ended_while_a_pod_waits(scene: Scene) -> None:
+    """The executor ends, and Kubernetes is to delete the Secret with the pod."""
+    _, launch = scene.queue()
+    scene.pod(launch)
+    scene.driven.executor.end()
+
+
 def refused(scene: Scene) -> None:
     """No pod of the batch is created."""
     scene.queue(**MISSPELLED)
@@ -115,7 +122,7 @@ PLAYS: dict[Permission, Callable[[Scene], None]] = {
     ("patch", "pods"): kept_with_a_sidecar,
     ("get", "pods/log"): failed,
     ("create", "secrets"): launched,
-    ("patch", "secrets"): launched,
+    ("patch", "secrets"): ended_while_a_pod_waits,
     ("list", "secrets"): adopted,
     ("delete", "secrets"): refused,
     ("list", "events"): vanished,

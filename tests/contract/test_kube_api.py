@@ -211,14 +211,22 @@ async def test_events_of_one_pod(kube: KubeApi, api: Api) -> None:
 
 async def test_an_immutable_secret_is_owned_by_its_pods(kube: KubeApi, api: Api) -> None:
     await kube.create_secret(api.namespace, "s", labels=LABELS, data={"k": b"v"})
-    assert [(ref.name, ref.owned) for ref in await kube.list_secrets(api.namespace, OWN)] == [("s", False)]
     pods = [await kube.create_pod(api.namespace, pod(name)) for name in "ab"]
     await kube.own_secret(api.namespace, "s", pods)
     (found,) = await kube.list_secrets(api.namespace, OWN)
-    assert (found.namespace, found.owned, found.created is not None) == (api.namespace, True, True)
+    assert (found.namespace, found.name, found.created is not None) == (api.namespace, "s", True)
     secret = (await api.get(api.path("secrets", "s"))).body
     assert (secret["data"], secret["immutable"]) == ({"k": "dg=="}, True)
     assert [owner["uid"] for owner in secret["metadata"]["ownerReferences"]] == [one.uid for one in pods]
+
+
+async def test_a_secret_is_asked_for_by_a_patch_that_changes_nothing(kube: KubeApi, api: Api) -> None:
+    await kube.create_secret(api.namespace, "s", labels=LABELS, data={"k": b"v"})
+    before = (await api.get(api.path("secrets", "s"))).body["metadata"]["resourceVersion"]
+    await kube.own_secret(api.namespace, "s", [])
+    assert (await api.get(api.path("secrets", "s"))).body["metadata"]["resourceVersion"] == before
+    with pytest.raises(NotFound):
+        await kube.own_secret(api.namespace, "no-such", [])
 
 
 async def test_a_secret_goes_with_the_last_of_its_pods(kube: KubeApi, api: Api) -> None:

@@ -70,16 +70,27 @@ def test_end_leaves_running_pods_and_nothing_else(driven: Driven) -> None:
     driven.queue(100)
     driven.beat_until("100 pods", lambda: len(driven.pods()) == 100)
     play(driven, "Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
-    wait_until("owners", lambda: all(secret.metadata.owner_references for secret in driven.secrets()), 90)
+    driven.beat_until("no Secret", lambda: not driven.secrets())
 
     started = time.monotonic()
     driven.executor.end()
 
     assert time.monotonic() - started < SOON
     wait_until("no thread of its own", lambda: not ours(), SOON)
-    assert len(driven.pods()) == 100
+    assert (len(driven.pods()), driven.secrets()) == (100, [])
+
+
+def test_end_gives_the_secrets_of_waiting_pods_to_kubernetes(driven: Driven) -> None:
+    driven.queue(3)
+    driven.beat_until("3 pods", lambda: len(driven.pods()) == 3)
+
+    driven.executor.end()
+
     uids = {pod["metadata"]["uid"] for pod in driven.pods()}
-    assert all(owner.uid in uids for secret in driven.secrets() for owner in secret.metadata.owner_references)
+    assert [{owner.uid for owner in secret.metadata.owner_references} for secret in driven.secrets()] == [uids]
+    for pod in driven.pods():
+        driven.cluster.core.delete_namespaced_pod(pod["metadata"]["name"], NAMESPACE, grace_period_seconds=0)
+    wait_until("no Secret", lambda: not driven.secrets(), 90)
 
 
 @contextmanager

@@ -152,9 +152,7 @@ class FakeKube(PodStore):
     async def list_secrets(self, namespace: str | None, selector: str) -> Sequence[SecretRef]:
         async with _Answer(self, Call("list", "secrets", namespace)):
             found = [s for s in self.secrets.values() if namespace in (None, s.namespace)]
-            return [
-                SecretRef(s.namespace, s.name, s.created, bool(s.owners)) for s in found if matches(selector, s.labels)
-            ]
+            return [SecretRef(s.namespace, s.name, s.created) for s in found if matches(selector, s.labels)]
 
     async def close(self) -> None:
         self.closed = True

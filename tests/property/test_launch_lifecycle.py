@@ -328,7 +328,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.i3_one_living_pod_and_one_run_per_launch()
         self.passes(100.0)  # whatever is collected is collected by then
         if self.secrets_left():
-            self.passes(1300.0)
+            self.passes(300.0)
         for check in (self.i4_i5_i6_i12_i13_nothing_was_done_wrong, self.i12_others_are_untouched):
             check()
         self.no_part_of_a_loop_broke()
@@ -336,10 +336,9 @@ class Lifecycle(RuleBasedStateMachine):
         self.i2_what_is_known_is_what_there_is()
 
     def secrets_left(self) -> list[str]:
-        """Workload Secrets that no pod needs."""
-        uids = {self.cluster.pods[key]["metadata"]["uid"] for key in self.nodes.ours()}
+        """Workload Secrets, when all tasks are over."""
         mine = [one for one in self.cluster.secrets.values() if one.labels.get(DEPLOYMENT_LABEL) == DEPLOYMENT]
-        return [one.name for one in mine if not uids & {owner.uid for owner in one.owners}]
+        return [one.name for one in mine]
 
     def i2_what_is_known_is_what_there_is(self) -> None:
         there = {key: self.cluster.pods[key]["metadata"]["resourceVersion"] for key in self.nodes.ours()}

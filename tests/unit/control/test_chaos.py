@@ -119,7 +119,7 @@ async def test_nothing_is_left_lost_or_doubled(seed: int):
             await cast.play(30)
             launches += _next_launches(world)
         await world.passes(1900)
-        assert world.machine._secrets._owners == {}
+        assert world.machine._secrets._held == set()
         assert world.slots == 0
         assert kube.pods == {}
         assert kube.secrets == {}
@@ -179,7 +179,8 @@ async def test_nothing_is_remembered_of_what_is_over():
             machine._janitor._busy,
             machine._janitor._deleting,
             machine._janitor._patient,
-            machine._secrets._owners,
-            machine._secrets._open,
+            machine._secrets._held,
+            machine._secrets._uncreated,
+            machine._secrets._lost,
         ]
         assert [len(one) for one in kept] == [0] * len(kept)

@@ -28,7 +28,7 @@ async def test_running_pods_go_on():
             world.runs(launch)
         await world.close()
         assert len(world.kube.pods) == 10
-        assert len(world.kube.secrets) == 1
+        assert world.kube.secrets == {}
         assert world.kube.count("delete") == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -228,7 +228,7 @@ async def test_pods_that_were_met_again_never_wait_for_a_secret_that_lacks_their
         assert [launch.id in mounted[launch.id].data for launch in launches] == [True, True, True]
 
 
-async def test_a_pod_that_was_met_again_keeps_its_place_while_its_secret_cannot_be_handed_over() -> None:
+async def test_a_pod_that_was_met_again_keeps_its_place_while_nobody_says_that_its_secret_is_missing() -> None:
     """The Secret is there, so the pod may start at any moment: a second one would be turned away, and fail the task."""
     kube = losing_the_first_answer([])
     kube.fail = lambda call: forbidden() if (call.verb, call.resource) == ("patch", "secrets") else None
@@ -242,22 +242,46 @@ async def test_a_pod_that_was_met_again_keeps_its_place_while_its_secret_cannot_
 
 
 async def test_pods_whose_secret_somebody_took_away_are_replaced() -> None:
-    """Before it could be handed over to them."""
+    """It is missed when Secrets are listed, every two minutes; a pod that has started goes on."""
     kube = Cluster()
-    carry_out = kube.own_secret
-
-    async def own_secret(namespace: str, name: str, owners: Sequence[PodRef]) -> None:
-        kube.own_secret = carry_out  # type: ignore[method-assign]
-        await kube.delete_secret(namespace, name)
-        await carry_out(namespace, name, owners)
-
-    kube.own_secret = own_secret  # type: ignore[method-assign]
     async with World(kube=kube) as world:
-        launches = world.queue_all(world.tasks(3))
-        await world.passes(10)
-        for launch in launches:
+        started, *waiting = world.queue_all(world.tasks(3))
+        await world.passes(5)
+        world.runs(started)
+        ((namespace, name),) = kube.secrets
+        await kube.delete_secret(namespace, name)
+        await world.passes(130)
+        for launch in waiting:
             world.runs(launch)
+        for launch in (started, *waiting):
             world.succeeds(launch)
         await world.passes(5)
-        assert [world.created(launch) for launch in launches] == [2, 2, 2]
+        assert [world.created(launch) for launch in (started, *waiting)] == [1, 2, 2]
         assert (world.drained_events(), kube.pods, kube.secrets) == ([], {}, {})
+
+
+async def test_the_secret_of_a_pod_that_another_scheduler_has_taken_over_stays_until_it_has_started() -> None:
+    kube = Cluster()
+    async with World(kube=kube, reconcile=1) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(5)
+        world.database.tis[launch.ti_id].queued_by_job_id = JOB + 1
+        await world.passes(1300)
+        assert world.settled(launch) == 1
+        assert world.workload_of(world.pod_of(launch), launch)
+        world.pod_of(launch).running()
+        await world.passes(5)
+        assert kube.secrets == {}
+
+
+async def test_a_secret_is_kept_for_the_pod_that_starts_last() -> None:
+    async with World() as world:
+        first, last = world.queue_all(world.tasks(2))
+        await world.passes(5)
+        world.runs(first)
+        world.succeeds(first)
+        await world.passes(2000)
+        assert world.pods_of(first) == []
+        world.runs(last)
+        await world.passes(3)
+        assert world.kube.secrets == {}

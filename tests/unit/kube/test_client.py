@@ -166,8 +166,8 @@ async def test_secret_out_and_listed_without_data(server, api):
     ]
     server.says(200, {"metadata": {}, "items": items})
     assert await api.list_secrets("ns", "l=1") == [
-        SecretRef("ns", "s", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), owned=False),
-        SecretRef("ns", "o", None, owned=True),
+        SecretRef("ns", "s", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        SecretRef("ns", "o", None),
     ]
     assert "PartialObjectMetadataList" in server.seen[-1].headers["Accept"]
 
