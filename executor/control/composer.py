@@ -34,7 +34,6 @@ class Draft:
     ref: PodRef | None = None  # the pod that came of it
     ambiguous: bool = False  # whether the create was carried out is not known
     met_twin: bool = False  # its pod existed already, and mounts another Secret
-    shown: bool = False  # the watch has shown its pod
 
     @property
     def namespace(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from executor.control.composer import Draft
 from executor.control.jobs import Jobs
@@ -22,13 +22,26 @@ LOOK_SECONDS = 2.0
 
 
 @dataclass(slots=True)
+class Recipient:
+    """A launch whose pod mounts a batch's Secret: what is left of its draft, which holds its token."""
+
+    tracked: Tracked
+    namespace: str
+    name: str  # of the pod
+    created: bool  # the API server said so
+    doubtful: bool  # it may have been created: its create is under way, or was not answered
+    shown: bool = False  # the watch has shown it
+
+
+@dataclass(slots=True)
 class Delivery:
-    """One batch's Secret. drafts: those that may need it; fewer and fewer."""
+    """One batch's Secret. recipients: those that may need it; fewer and fewer."""
 
     namespace: str
     secret: str
-    drafts: list[Draft]
     creating: asyncio.Task[str | None]
+    recipients: list[Recipient] = field(default_factory=list)
+    taken_over: bool = False  # another scheduler has a pod of it that the watch has not shown
 
 
 class Deliveries:
@@ -51,10 +64,11 @@ class Deliveries:
     def begin(self, namespace: str, secret: str, drafts: list[Draft]) -> Delivery:
         """Create the Secret, while its pods are posted."""
         self._secrets.hold(namespace, secret)
-        return Delivery(namespace, secret, drafts, self._jobs.start(self._create(namespace, secret, drafts)))
+        return Delivery(namespace, secret, self._jobs.start(self._create(namespace, secret, drafts)))
 
-    async def end(self, delivery: Delivery) -> None:
+    async def end(self, delivery: Delivery, drafts: list[Draft]) -> None:
         """The creates of its pods were answered."""
+        delivery.recipients = [_recipient(draft) for draft in drafts]
         problem = await delivery.creating
         if problem is not None:  # the pods that wait for it must go, and their launches with them
             for tracked in self._waiting(delivery):
@@ -71,7 +85,7 @@ class Deliveries:
             owners = [tracked.pod for tracked in self._waiting(delivery) if tracked.pod is not None]
             if owners:
                 await self._secrets.hand_over(delivery.namespace, delivery.secret, owners)
-            elif not any(self._needs(draft, delivery.secret) for draft in delivery.drafts):
+            elif not any(self._needs(one, delivery.secret) for one in delivery.recipients):
                 await self._secrets.release(delivery.namespace, delivery.secret)
 
     async def close(self) -> None:
@@ -83,7 +97,7 @@ class Deliveries:
         data = {draft.tracked.launch.id: draft.workload for draft in drafts}
 
         def wanted() -> bool:
-            return any(self._needs(draft, secret) for draft in drafts)
+            return any(self._needs(_recipient(draft), secret) for draft in drafts)
 
         try:
             await self._secrets.create(namespace, secret, data, wanted)
@@ -97,19 +111,29 @@ class Deliveries:
 
     async def _keep(self, delivery: Delivery) -> None:
         """Until nobody needs it: then it holds tokens for nobody."""
-        namespace, secret, all_drafts = delivery.namespace, delivery.secret, delivery.drafts
+        namespace, secret = delivery.namespace, delivery.secret
         try:
-            while delivery.drafts:
-                delivery.drafts = [draft for draft in delivery.drafts if self._needs(draft, secret)]
+            while delivery.recipients:
+                self._look(delivery)
                 if self._secrets.is_lost(namespace, secret):
                     return self._replace(delivery)
-                if delivery.drafts:
+                if delivery.recipients:
                     await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._open.remove(delivery)
-        if any(draft.tracked.ceded and not draft.shown for draft in all_drafts):
-            return self._secrets.let_go(namespace, secret)  # another scheduler has its pod: the sweep sees when
+        if delivery.taken_over:
+            return self._secrets.let_go(namespace, secret)  # the sweep sees when
         await self._secrets.release(namespace, secret)
+
+    def _look(self, delivery: Delivery) -> None:
+        """Leave out who needs it no more."""
+        still = []
+        for one in delivery.recipients:
+            if self._needs(one, delivery.secret):
+                still.append(one)
+            elif one.tracked.ceded and not one.shown:
+                delivery.taken_over = True
+        delivery.recipients = still
 
     def _replace(self, delivery: Delivery) -> None:
         """Somebody took the Secret away: the pods that wait for it would wait for ever."""
@@ -118,22 +142,26 @@ class Deliveries:
             self._replaced(tracked)
         self._secrets.let_go(delivery.namespace, delivery.secret)
 
-    def _needs(self, draft: Draft, secret: str) -> bool:
-        tracked, pod = draft.tracked, self._tracker.pods.get((draft.namespace, draft.name))
+    def _needs(self, one: Recipient, secret: str) -> bool:
+        tracked, pod = one.tracked, self._tracker.pods.get((one.namespace, one.name))
         if pod is not None and pod.metadata.annotations.get(SECRET_ANNOTATION) == secret:
-            draft.shown = True
+            one.shown = True
             return awaits_secret(pod)
-        if draft.shown or self._tracker.get(tracked.launch.id) is not tracked:
+        if one.shown or self._tracker.get(tracked.launch.id) is not tracked:
             return False
         if tracked.pod is None:
-            return draft.ambiguous or not draft.answered
-        unseen = tracked.seen is None and tracked.pod.name == draft.name
-        return unseen and (draft.ambiguous or draft.ref is not None)
+            return one.doubtful
+        return tracked.seen is None and tracked.pod.name == one.name and (one.doubtful or one.created)
 
     def _waiting(self, delivery: Delivery) -> Iterator[Tracked]:
         """Launches whose present pod mounts the Secret and has not started."""
-        for draft in delivery.drafts:
-            tracked = draft.tracked
-            mine = tracked.pod is not None and tracked.pod.name == draft.name
-            if mine and self._tracker.get(tracked.launch.id) is tracked and self._needs(draft, delivery.secret):
+        for one in delivery.recipients:
+            tracked = one.tracked
+            mine = tracked.pod is not None and tracked.pod.name == one.name
+            if mine and self._tracker.get(tracked.launch.id) is tracked and self._needs(one, delivery.secret):
                 yield tracked
+
+
+def _recipient(draft: Draft) -> Recipient:
+    doubtful = draft.ambiguous or not draft.answered
+    return Recipient(draft.tracked, draft.namespace, draft.name, created=draft.ref is not None, doubtful=doubtful)

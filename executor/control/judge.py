@@ -34,6 +34,7 @@ from executor.observe.decide import (
     Relaunch,
     Report,
     RowSeen,
+    Search,
     Settle,
     Switch,
     decide,
@@ -63,12 +64,14 @@ class Judge:
         metrics: Metrics,
         relaunch: Callable[[Tracked, float], None],
         dequeue: Callable[[str], object],
+        search: Callable[[Tracked, str], None],
         pod_events: PodEvents,
     ) -> None:
-        """relaunch: put back into the work queue after so many seconds; dequeue: take out of it."""
+        """relaunch: put back into the work queue after so many seconds; dequeue: take out of it; search: ask whether a
+        pod of this name runs the task."""
         self._tracker, self._rows, self._outbox = tracker, rows, outbox
         self._janitor, self._chronicle, self._policy = janitor, chronicle, policy
-        self._relaunch, self._dequeue, self._pod_events = relaunch, dequeue, pod_events
+        self._relaunch, self._dequeue, self._pod_events, self._search = relaunch, dequeue, pod_events, search
         self._metrics, self._ledger, self._quiet = metrics, ledger, Quiet()
         self._marked, self._to_read = dict[str, None](), dict[str, None]()
         self._timers: dict[tuple[Callable[[str], None], str], asyncio.TimerHandle] = {}
@@ -174,6 +177,8 @@ class Judge:
                 self.settle(tracked, decision)
             case Relaunch():
                 self._launch_again(tracked, decision)
+            case Search():
+                self._search(tracked, decision.name)
             case Switch():
                 self._switch(tracked)
             case GiveBack():

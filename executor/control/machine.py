@@ -115,6 +115,7 @@ class Machine:
             metrics=plan.metrics,
             relaunch=self._enqueue_again,
             dequeue=self._queue.discard,
+            search=lambda tracked, name: self._observer.search(tracked, name, self._judge.want_row),
             pod_events=self._pod_events,
         )
 

@@ -18,7 +18,8 @@ from executor.control.janitor import Janitor
 from executor.control.jobs import Jobs
 from executor.control.tails import Tails
 from executor.control.tracker import PodKey, Tracked, Tracker, pod_key, ref_of
-from executor.errors import ApiError, Forbidden, NotFound
+from executor.errors import ApiError, Forbidden, NotFound, Refused
+from executor.identity import TI_LABEL
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
 from executor.kube.reflector import ReflectorDown, reflect
 from executor.metrics import Metrics
@@ -162,6 +163,38 @@ class Observer:
         """Posted some time ago and never shown by the watch: ask."""
         if tracked.pod is not None:
             self._check(tracked.pod, None)
+
+    def search(self, tracked: Tracked, name: str, then: Callable[[str], None]) -> None:
+        """A pod of this name may run the tracked launch's task. Ask for it, then `then(launch id)`."""
+        key = f"{tracked.launch.id} {name}"
+        if tracked.pod is not None and key not in self._in_doubt:
+            self._in_doubt.add(key)
+            self._checks.start(self._find(key, tracked, PodRef(tracked.pod.namespace, name, ""), then))
+
+    async def _find(self, key: str, tracked: Tracked, ref: PodRef, then: Callable[[str], None]) -> None:
+        try:
+            for delay in chain(CONFIRM_RETRY_SECONDS, repeat(CONFIRM_RETRY_SECONDS[-1])):
+                if await self._found(tracked.launch.ti_id, ref):
+                    break
+                await asyncio.sleep(delay)
+        finally:
+            self._in_doubt.discard(key)
+        tracked.searched = ref.name
+        then(tracked.launch.id)
+
+    async def _found(self, ti_id: str, ref: PodRef) -> bool:
+        """Whether this was answered."""
+        try:
+            async with self._confirming:
+                pod = await self._kube.read_pod(ref.namespace, ref.name)
+        except Refused:  # there is none, or it is no name of a pod
+            return True
+        except ApiError as error:
+            self._complain(ref.namespace, error)
+            return False
+        if pod.metadata.labels.get(TI_LABEL) == ti_id and self._silent(ref, None):
+            self._seen(pod)
+        return True
 
     async def close(self) -> None:
         """Nobody is interested in the answers any more."""

@@ -101,7 +101,7 @@ class Poster:
         delivery = self._deliveries.begin(namespace, secret, drafts) if self._policy.use_secrets else None
         await asyncio.gather(*(self._post(draft) for draft in drafts))
         if delivery is not None:
-            await self._deliveries.end(delivery)
+            await self._deliveries.end(delivery, drafts)
 
     async def _post(self, draft: Draft) -> PodRef | None:
         """One create, when its turn has come."""

@@ -81,6 +81,7 @@ class Tracked:
     events: tuple[PodEvent, ...] | None = None  # its pod's, asked for when the launch fails
     asking: bool = False  # for them
     waiting: bool = True  # its row is kept fresh
+    searched: str = ""  # the name of a pod that was asked for last
     workload_lost: bool = False  # its pod mounts a Secret that was never made
     started_reported: bool = False
     ceded: bool = False  # settled because another scheduler has it: its pods are that one's
@@ -99,6 +100,7 @@ class Tracked:
             given_back=self.given_back,
             rivals=rivals,
             sibling=sibling,
+            searched=self.searched,
             class_since=self.class_since,
             posted_at=self.posted_at,
             reread=self.reread,

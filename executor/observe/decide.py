@@ -24,11 +24,12 @@ from executor.observe.decision import (
     Relaunch,
     Report,
     RowSeen,
+    Search,
     Settle,
     Switch,
 )
 from executor.observe.diagnosis import ENDED, Diagnosis, PodClass, diagnose, hostnames
-from executor.observe.ownership import another_job_owns, owns_row, runs_here
+from executor.observe.ownership import another_job_owns, names_another, owns_row, runs_here
 from executor.observe.pod_view import PodView
 from executor.observe.pull_errors import FINAL_REASONS, will_not_heal
 
@@ -103,6 +104,8 @@ def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None,
         # A pod of an earlier launch that passed `/run` for this one. Nobody else tells what becomes of it: wait for its
         # end, or for its report.
         return Keep(again_in=policy.confirm_interval)
+    if policy.check_ownership and pod is not None and names_another(row, hostnames(pod), facts.searched):
+        return Search(str(row.hostname))
     if row.state == RESTARTING:
         return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
     if found.cls is PodClass.CLEAN and not facts.reread:
@@ -152,7 +155,7 @@ def _alive(
     if found.cls is PodClass.RUNNING:
         return Keep()
     if facts.workload_lost:
-        return Relaunch("The Secret with its workload went with the scheduler that posted it.", free=True)
+        return _without_workload(row)
     waited = now - facts.class_since
     limit = _limit(found, policy)
     if limit is not None and waited >= limit:
@@ -163,6 +166,15 @@ def _alive(
         return Relaunch("The token of the waiting pod was about to expire.", free=True)
     again_in = None if limit is None else limit - waited
     return Keep(waiting=found, patience=_patience(found, limit), again_in=again_in, fresh=True)
+
+
+def _without_workload(row: RowSeen) -> Keep | ReadRow | Relaunch:
+    """Another pod, unless its worker runs after all: what was seen of the pod may be old, the row is not."""
+    if isinstance(row, NotRead):
+        return ReadRow()
+    if row is None or row.state != QUEUED:
+        return Keep()
+    return Relaunch("The Secret with its workload is gone.", free=True)
 
 
 def _terminating(
@@ -257,6 +269,7 @@ __all__ = [
     "Relaunch",
     "Report",
     "RowSeen",
+    "Search",
     "Settle",
     "Switch",
     "decide",

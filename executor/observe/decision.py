@@ -60,6 +60,7 @@ class Facts:
     deleted_by_us: bool = False
     rivals: bool = False  # another pod of the same task instance is alive
     sibling: bool = False  # another pod of this very launch is alive
+    searched: str = ""  # the name of a pod that was asked for last
     class_since: float = 0.0  # when the present PodClass was first seen
     posted_at: float = 0.0
     given_back: str = ""  # a disruption's try was dealt with; how
@@ -112,6 +113,13 @@ class Relaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """Ask whether there is a pod of this name: the row's worker calls itself so, and the watch has shown none."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """Another pod of this launch is the one that runs the task: follow that one."""
 
@@ -133,4 +141,4 @@ class GiveBack:
     reported: bool
 
 
-Decision = Keep | ReadRow | Settle | Relaunch | Switch | GiveBack | Report
+Decision = Keep | ReadRow | Settle | Relaunch | Search | Switch | GiveBack | Report

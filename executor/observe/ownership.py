@@ -43,6 +43,13 @@ def runs_here(row: Row, hostnames: frozenset[str], rivals: bool) -> bool:
     return row.state != RUNNING or not rivals or (row.hostname or "") in hostnames
 
 
+def names_another(row: Row, hostnames: frozenset[str], searched: str) -> bool:
+    """True if the worker of a RUNNING row calls itself by a name that this pod's would not, and that nobody has looked
+    for: a pod of an earlier launch that the watch has kept to itself, or what `[core] hostname_callable` made of it."""
+    name = row.hostname or ""
+    return row.state == RUNNING and name not in {"", searched, *hostnames}
+
+
 def owns_launch(launch: Launch, row: Row | None) -> bool:
     """Whichever scheduler queued it: the row still waits for this launch."""
     if row is None or row.state not in LIVE_STATES:

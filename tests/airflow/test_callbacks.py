@@ -151,8 +151,8 @@ def test_a_callback_that_raises_is_failed_with_its_sentence(broken: Missed) -> N
 @dataclass(frozen=True)
 class Crashes:
     """Runs by DAG: the scheduler was killed while two callbacks were pending, and again while they ran, one more was
-    queued and had no pod yet, and the pod of one was deleted before the next scheduler started. orphans: Secrets of
-    pods that it was just about to make."""
+    queued and had no pod yet, and the pod of one was deleted before the next scheduler started. orphans: Secrets that
+    were there then."""
 
     deployment: Deployment
     runs: dict[str, str]
@@ -167,9 +167,9 @@ def wait_callback(deployment: Deployment, dag: str, *states: str) -> dict[str, A
 
 
 def crash(deployment: Deployment, meanwhile: Callable[[], object] = lambda: None) -> set[str]:
-    """Returns the Secrets that have no owner yet: the next sweep, after ten minutes, is for those."""
+    """Returns the Secrets that are there when it is killed: a sweep, minutes later, is for those."""
     deployment.airflow.kill("scheduler", signal.SIGKILL)
-    orphans = {secret.metadata.name for secret in secrets(deployment) if not secret.metadata.owner_references}
+    orphans = {secret.metadata.name for secret in secrets(deployment)}
     meanwhile()
     deployment.airflow.start_component("scheduler")
     return orphans

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from executor.control.ports import Attempt
 from executor.errors import ApiError, Throttled, Unreachable
 from executor.identity import LAUNCH_LABEL, SECRET_ANNOTATION, Identity
-from executor.kube.port import PodRef
+from executor.kube.port import Bookmark, PodRef, WatchEvent
 from executor.manifest import BuiltPod, ManifestSettings, PodBuilder, PodRequest, TemplateSource
 from executor.model import Kind, Launch
 from tests.fakes.kube import Call, FakeKube
@@ -71,6 +72,19 @@ def holding_creates() -> Cluster:
         return Unreachable("connection reset") if len(asked) > 1 and call is asked[1] else None
 
     return Cluster(fail=fail, lose_answer=lose)
+
+
+def keep_to_itself(kube: Cluster, hidden: set[str]) -> None:
+    """The watch says nothing about pods of these names; empty the set to end that, for what comes then."""
+    through = kube.watch_pods
+
+    async def watch(*args: Any) -> AsyncGenerator[WatchEvent]:
+        async with aclosing(through(*args)) as events:
+            async for event in events:
+                if isinstance(event, Bookmark) or event.pod.metadata.name not in hidden:
+                    yield event
+
+    kube.watch_pods = watch  # type: ignore[method-assign, assignment]
 
 
 class Pods:

@@ -116,6 +116,16 @@ async def test_a_revoked_launch_in_the_queue_is_never_posted():
         assert (world.created(launch), world.slots) == (0, 0)
 
 
+async def test_at_a_limited_pace_no_secret_waits_for_its_pods_for_longer_than_half_a_minute():
+    """Another scheduler would take it for one that was left behind."""
+    kube = Cluster()
+    async with World(kube=kube, create_qps=0.5) as world:
+        world.queue_all(world.tasks(40))
+        await world.passes(70)
+        assert {len(secret.data) for secret in kube.secrets.values()} <= {15, 10}
+        assert len(kube.pods) > 30
+
+
 async def test_args_delivery_needs_no_secret():
     async with World(launch=LaunchPolicy(use_secrets=False)) as world:
         launch = world.queue(world.task("a"))

@@ -8,11 +8,12 @@ from contextlib import aclosing
 import pytest
 
 from executor.errors import ApiError, Throttled, Unreachable
-from executor.identity import DEPLOYMENT_LABEL
+from executor.identity import DEPLOYMENT_LABEL, pod_name
 from executor.kube.port import Listed
 from executor.model import Outcome
-from tests.fakes.kube import Call, status_error
-from tests.unit.control.world import Cluster, World, in_namespace
+from tests.fakes.kube import status_error
+from tests.unit.control.pods import keep_to_itself
+from tests.unit.control.world import Cluster, World, identity_of, in_namespace
 
 
 async def test_a_relist_that_lacks_pods_which_exist_does_nothing():
@@ -129,6 +130,30 @@ async def test_events_that_got_lost_matter_until_the_next_list_beside_the_watch(
         assert kube.count("list") == 2
 
 
+async def test_a_pod_of_an_earlier_launch_that_the_watch_never_showed_is_looked_for():
+    """It passed `/run` for the next launch, whose own worker was turned away; its row names it."""
+    kube, hidden = Cluster(), set()
+    keep_to_itself(kube, hidden)
+    async with World(kube=kube, reconcile=1000) as world:
+        ti = world.task("a")
+        hidden.add(pod_name(identity_of(earlier := world.database.queue(ti), 1)))
+        world.machine.submit([earlier])
+        await world.passes(1)
+        kube.fail = lambda call: Throttled("slow down", status=429) if call.verb == "delete" else None
+        next_one = world.queue(ti)
+        await world.passes(1)
+        world.runs(earlier)
+        ti.state, ti.hostname = "running", world.pod_of(earlier).key[1]
+        world.pod_of(next_one).running().finish(1, "Error")
+        await world.passes(10)
+        assert (world.events(next_one), kube.count("get")) == ([], 1)
+        hidden.clear()
+        world.succeeds(earlier)
+        kube.fail = lambda call: None
+        await world.passes(60)
+        assert (world.drained_events(), kube.pods, world.slots) == ([], {}, 0)
+
+
 async def test_a_list_beside_the_watch_that_is_older_than_it_is_not_believed():
     """While its answer is on its way the watch shows a pod's end, and the end of one that was born meanwhile."""
     kube = Cluster()
@@ -238,24 +263,22 @@ async def test_an_odd_pod_does_not_stop_reconciliation():
         assert (world.settled(launch), world.pods_of(launch)) == (1, [])
 
 
-async def test_secrets_without_owners_are_swept_unless_a_pod_needs_them():
-    def fail(call: Call) -> ApiError | None:
-        if (call.verb, call.resource) == ("patch", "secrets"):
-            return status_error(403, "Forbidden", "may not patch")
-        return None
-
-    kube = Cluster(fail=fail)
+async def test_secrets_are_swept_unless_a_pod_waits_for_them():
+    kube = Cluster()
     async with World(kube=kube) as world:
         waits = world.queue(world.task("waits"))
         await world.passes(1)
         world.pod_of(waits).unschedulable()
         await kube.create_secret("default", "left-behind", labels={DEPLOYMENT_LABEL: "d0"}, data={})
         await kube.create_secret("default", "foreign", labels={DEPLOYMENT_LABEL: "other"}, data={})
-        await world.passes(1300)
-        assert ("default", "left-behind") not in kube.secrets
+        await world.passes(110)
+        await kube.create_secret("default", "young", labels={DEPLOYMENT_LABEL: "d0"}, data={})
+        await world.passes(120)
+        assert ("default", "young") in kube.secrets, "its pods may yet come"
+        await world.passes(120)
+        assert not {("default", "left-behind"), ("default", "young")} & kube.secrets.keys()
         assert ("default", "foreign") in kube.secrets
         world.runs(waits)
-        kube.fail = lambda call: None
 
 
 async def test_a_delete_that_is_forbidden_for_a_while_is_made_up_for():

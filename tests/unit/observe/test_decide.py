@@ -15,6 +15,7 @@ from executor.observe.decide import (
     ReadRow,
     Relaunch,
     Report,
+    Search,
     Settle,
     Switch,
     decide,
@@ -128,6 +129,18 @@ def test_the_budget_ends(found: PodView | None, present: bool):
     failed(decision, "pod 4 of this launch", "pod_launch_failure_retries = 3")
 
 
+def test_a_pod_without_its_workload_is_replaced_only_while_its_row_is_queued():
+    """What is known of the pod may be old."""
+    found = pod(waiting("ContainerCreating"), phase="Pending")
+    assert decided(found, workload_lost=True) == ReadRow()
+    decision = decided(found, row("queued"), workload_lost=True)
+    assert isinstance(decision, Relaunch)
+    assert decision.free
+    assert isinstance(decided(found, row("running"), workload_lost=True), Keep)
+    assert isinstance(decided(found, row("queued", queued_by_job_id=JOB + 1), workload_lost=True), Settle)
+    assert isinstance(decided(pod(RUNNING), workload_lost=True), Keep)
+
+
 def test_a_pod_that_is_being_deleted_is_waited_for_and_not_for_ever():
     found = pod(waiting("ContainerCreating"), phase="Pending", deleting=True)
     decision = decided(found, now=NOW + 10)
@@ -222,10 +235,19 @@ def test_a_pod_that_vanished_under_a_running_task():
         failed(decided(found, row("running"), present=False, given_back="Given back."), "running in it", "Given back.")
 
 
+def test_a_worker_that_calls_itself_otherwise_is_looked_for_once():
+    """The watch may have kept its pod to itself; or `hostname_callable` makes other names."""
+    for found in (pod(ended(1)), pod(ended(0))):
+        assert decided(found, row("running", hostname="pod-2")) == Search("pod-2")
+        assert decided(found, row("running", hostname="pod-2"), searched="pod-3") == Search("pod-2")
+    failed(decided(pod(ended(1)), row("running", hostname="pod-2"), searched="pod-2"), "exit code 1")
+    failed(decided(pod(ended(1)), row("running", hostname="")), "exit code 1")
+    failed(decided(pod(ended(1)), row("queued", hostname="pod-2"), relaunches=9), "exit code 1")
+
+
 def test_a_pod_that_was_turned_away_waits_for_the_one_that_runs_its_task():
     decision = decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True)
     assert isinstance(decision, Keep)
     assert decision.again_in, "nobody else tells of its end"
     assert decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True, sibling=True) == Switch()
-    failed(decided(pod(ended(1)), row("running", hostname="pod-2")), "exit code 1")
     failed(decided(pod(ended(1)), row("running", hostname=NODE), rivals=True), "exit code 1")
