@@ -108,4 +108,5 @@ def _middle(group: list[Record]) -> Record:
     worst = max(group, key=lambda record: record.longest_heartbeat_ms)
     values = {name: getattr(nearest, name) for name in nearest.__struct_fields__}
     values |= {"longest_heartbeat_ms": worst.longest_heartbeat_ms, "tasks_per_second": speed}
+    values["longest_on_the_clock_ms"] = max(record.longest_on_the_clock_ms for record in group)
     return Record(**values)

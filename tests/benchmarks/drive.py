@@ -7,6 +7,7 @@ and as reported when the executor has it neither queued nor running any more.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,16 +16,45 @@ from typing import Any
 from tests.benchmarks.spec import LOADS, NOTHING_TO_DO, Load, Run
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Seconds. wall: by the clock; cpu: of its own; waited: it could have run, and something else had the core (the
+    client has one of its own where there are two, which it shares with the executor's loop and with the kernel)."""
+
+    wall: float
+    cpu: float
+    waited: float
+
+    @property
+    def held(self) -> float:
+        """For how long the executor held the scheduler: at work, or waiting for a lock or the interpreter."""
+        return max(self.wall - self.waited, 0.0)
+
+
+class RunQueue:
+    """How long this thread has waited for a core, in seconds; 0 where the kernel does not say (proc(5), schedstat)."""
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:
+            self._file = None
+
+    def waited(self) -> float:
+        return int(os.pread(self._file, 64, 0).split()[1]) / 1e9 if self._file is not None else 0.0
+
+
 @dataclass(slots=True)
 class Drive:
-    """What the scheduler saw. Times: monotonic seconds, by task number; heartbeats in seconds."""
+    """What the scheduler saw. Times: monotonic seconds, by task number. Made on the thread that drives."""
 
     queued: dict[int, float] = field(default_factory=dict)
     reported: dict[int, float] = field(default_factory=dict)
-    heartbeats: list[tuple[float, float]] = field(default_factory=list)  # wall and CPU
+    heartbeats: list[Heartbeat] = field(default_factory=list)
     queueing: float = 0.0
     burnt: float = 0.0  # CPU of the other work
     began: float = 0.0
+    run_queue: RunQueue = field(default_factory=RunQueue)
 
 
 def drive(executor: Any, run: Run, workloads: list[Any], patience: float) -> Drive:
@@ -64,9 +94,10 @@ def _queue(executor: Any, workloads: list[Any], numbers: dict[Any, int], seen: D
 
 def beat(executor: Any, seen: Drive) -> None:
     """One heartbeat, timed."""
-    wall, cpu = time.perf_counter(), time.thread_time()
+    waited, cpu, wall = seen.run_queue.waited(), time.thread_time(), time.perf_counter()
     executor.heartbeat()
-    seen.heartbeats.append((time.perf_counter() - wall, time.thread_time() - cpu))
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    seen.heartbeats.append(Heartbeat(wall, cpu, seen.run_queue.waited() - waited))
 
 
 def _note_reported(executor: Any, numbers: dict[Any, int], seen: Drive) -> None:

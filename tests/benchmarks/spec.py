@@ -72,7 +72,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         Quantiles | None
     )  # from the watch's delivery of a pod's end to the scheduler's next drain being able to take it
     to_reported: Quantiles | None  # from the write of a pod's end to the scheduler's loop knowing
-    longest_heartbeat_ms: float
+    longest_heartbeat_ms: float  # without its wait for the core
+    longest_on_the_clock_ms: float
     its_cpu_ms: float
     all_heartbeats_s: float
     heartbeats: int

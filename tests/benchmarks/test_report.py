@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.benchmarks import svg
 from tests.benchmarks.budgets import typical, verdicts
+from tests.benchmarks.drive import Drive, beat
 from tests.benchmarks.plan import sessions
 from tests.benchmarks.report import plots, run_table
 from tests.benchmarks.spec import Quantiles, Record, Run, quantiles
@@ -25,7 +27,28 @@ def record(subject: str, per_second: float, heartbeat: float = 1.0, scenario: st
     values |= {"to_post": Quantiles(4.0, 60.0, 10), "to_created": None, "calls": {"create pods": 10, "delete pods": 11}}
     run = Run(subject=subject, scenario=scenario, server="local", tasks=10)
     given = {"run": run, "tasks_per_second": per_second, "longest_heartbeat_ms": heartbeat}
+    given["longest_on_the_clock_ms"] = heartbeat
     return Record(**{**values, **given, **more})
+
+
+class Holder:
+    """An executor whose heartbeat waits for something."""
+
+    def __init__(self, seconds: float) -> None:
+        self._free, self._seconds = threading.Event(), seconds
+
+    def heartbeat(self) -> None:
+        self._free.wait(self._seconds)
+
+
+def test_a_heartbeat_that_waits_for_a_lock_holds_the_scheduler() -> None:
+    """Only what it waits for a core is taken off."""
+    seen = Drive()
+    beat(Holder(0.02), seen)
+    (one,) = seen.heartbeats
+    assert one.held + one.waited == pytest.approx(one.wall)
+    assert one.held >= 0.015
+    assert one.cpu < one.wall
 
 
 def test_quantiles_are_in_ms() -> None:
