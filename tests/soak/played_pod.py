@@ -16,7 +16,7 @@ from tests.soak.worker_rows import WorkerRows
 
 SHORTEST_WORK, LONGEST_WORK = 0.3, 3.0  # seconds
 LINGER_SECONDS = 1.0
-LOCK_SECONDS = 9.0  # longer than it takes until a busy scheduler has heard of the end
+LOCK_SECONDS = 6.0
 FOREVER_SECONDS = 600.0
 MOUNT_SECONDS = 0.3  # between two looks for the pod's Secret
 STUCK_SECONDS = 1.0
