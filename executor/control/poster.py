@@ -103,12 +103,13 @@ class Poster:
         if delivery is not None:
             await self._deliveries.end(delivery, drafts)
 
-    async def _post(self, draft: Draft) -> PodRef | None:
+    async def _post(self, draft: Draft) -> None:
         """One create, when its turn has come."""
         try:
             await self._pace.wait()
             async with self._slots:
-                return await self._create(draft) if self._still_wanted(draft) else None
+                if self._still_wanted(draft):
+                    await self._create(draft)
         finally:
             draft.answered = True
             self.under_way -= 1
@@ -123,34 +124,34 @@ class Poster:
         self._requeue(draft.tracked, draft.namespace, 0.0)
         return False
 
-    async def _create(self, draft: Draft) -> PodRef | None:
+    async def _create(self, draft: Draft) -> None:
         """The create, and what its answer means."""
         tracked = draft.tracked
         if tracked.unanswered != tracked.attempt:
             tracked.found = None  # an older pod of this name
         elif tracked.found is not None:
-            return await self._follow(draft, tracked.found)
+            await self._follow(draft, tracked.found)
+            return
         try:
             ref = await self._kube.create_pod(draft.namespace, draft.manifest)
         except AlreadyExists:
-            return await self._meet_twin(draft)
+            await self._meet_twin(draft)
         except ApiError as error:
             self._answer(draft, judge_answer(error, draft.built, tracked.not_found))
-            return None
         except Exception as error:
             log.exception("%s: its pod could not be posted", tracked.launch)
             self._answer(draft, Verdict(refusal=defect(error), ambiguous=True))
-            return None
-        return self._posted(draft, ref)
+        else:
+            self._posted(draft, ref)
 
-    def _posted(self, draft: Draft, ref: PodRef) -> PodRef:
+    def _posted(self, draft: Draft, ref: PodRef) -> None:
         tracked = draft.tracked
         self.posted += 1
         self._queue.succeeded(ref.namespace)
         if self._tracker.get(tracked.launch.id) is not tracked:  # settled while the create was under way
             if not tracked.ceded:
                 self._janitor.remove(ref)
-            return ref
+            return
         self._queue.discard(tracked.launch.id)
         tracked.pod, tracked.posted_at = ref, _now()
         if not draft.met_twin:
@@ -161,32 +162,31 @@ class Poster:
             self._chronicle.say(tracked, "pod warning", warning, once=warning, level="warning")
         self._log.posted(tracked, ref)
         self._on_posted(tracked)
-        return ref
 
-    async def _meet_twin(self, draft: Draft) -> PodRef | None:
+    async def _meet_twin(self, draft: Draft) -> None:
         """409: our own create whose answer was lost, or something that only has the same name."""
         namespace, name = draft.namespace, draft.manifest["metadata"]["name"]
         try:
             pod = await self._kube.read_pod(namespace, name)
         except ApiError as error:
             self._answer(draft, judge_answer(error, draft.built, 0))
-            return None
+            return
         deployment, tracked = draft.manifest["metadata"]["labels"][DEPLOYMENT_LABEL], draft.tracked
         mine = is_own if tracked.unanswered == tracked.attempt else is_twin
         if not mine(pod, tracked.launch, deployment):
             tracked.attempt += 1
             self._queue.answered(namespace)
             self._requeue(tracked, namespace, 0.0)
-            return None
-        return await self._follow(draft, pod)
+            return
+        await self._follow(draft, pod)
 
-    async def _follow(self, draft: Draft, pod: PodView) -> PodRef:
+    async def _follow(self, draft: Draft, pod: PodView) -> None:
         """It was created already, by an earlier request, and may have lived its life meanwhile: its end counts."""
         draft.met_twin = True
         ref = ref_of(pod)
         if self._policy.use_secrets and not await self._secrets.exists(pod):
             draft.tracked.workload_lost = True  # another pod takes its place, unless it has started
-        return self._posted(draft, ref)
+        self._posted(draft, ref)
 
     def _answer(self, draft: Draft, verdict: Verdict) -> None:
         """Back into the queue, or refused."""

@@ -82,7 +82,7 @@ class Tracked:
     asking: bool = False  # for them
     waiting: bool = True  # its row is kept fresh
     searched: str = ""  # the name of a pod that was asked for last
-    workload_lost: bool = False  # its pod mounts a Secret that was never made
+    workload_lost: bool = False  # its pod mounts a Secret that is not there
     started_reported: bool = False
     ceded: bool = False  # settled because another scheduler has it: its pods are that one's
     handed: Event | None = None

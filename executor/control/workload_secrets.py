@@ -19,7 +19,6 @@ from uuid import uuid4
 from executor.errors import AlreadyExists, ApiError, NotFound, Refused, Transient
 from executor.identity import DEPLOYMENT_LABEL, SECRET_ANNOTATION, deployment_selector
 from executor.kube.port import KubePort, PodRef
-from executor.manifest import WorkloadMount
 from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)
@@ -44,9 +43,6 @@ class WorkloadSecrets:
 
     def new_name(self) -> str:
         return f"airflow-workloads-{uuid4().hex[:20]}"
-
-    def mount(self, secret: str, launch_id: str) -> WorkloadMount:
-        return WorkloadMount(secret, launch_id, MOUNT_PATH)
 
     async def create(self, namespace: str, name: str, data: Mapping[str, bytes], wanted: Callable[[], bool]) -> None:
         """Create, trying again on transient errors while `wanted()`. Raises Refused, and Transient once given up."""

@@ -138,7 +138,7 @@ class Transport:
         return response
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """By the official client's connection; its own `request` would spend as much again on forming one."""
+        """By the official client's session, past its `request`, which writes a large pod's JSON slowly."""
         api_client, rest = self._api_client, self._api_client.rest_client
         query = f"?{urlencode(request.query)}" if request.query else ""
         headers = {

@@ -66,7 +66,7 @@ class Facts:
     given_back: str = ""  # a disruption's try was dealt with; how
     warning: str = ""  # the last warning among the pod's events, asked for when it is slow to start
     reread: bool = False  # the row was read a second time, confirm_interval after the first
-    workload_lost: bool = False  # its pod mounts a Secret that was never made
+    workload_lost: bool = False  # its pod mounts a Secret that is not there
     started_reported: bool = False  # callbacks: RUNNING was handed over
 
 

@@ -12,16 +12,14 @@ import yaml
 from executor.demo.cluster import LocalCluster
 from tests.airflow.harness import COMPONENTS, EXECUTOR, Deployment, deploy
 from tests.airflow.postgres import PostgresMissingError, PostgresServer, postgres_server
+from tests.limits import allow
 
 LONGEST = 900.0  # seconds of one test with its share of the fixtures; only reached when something is wrong
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The limit of one test is for those that wait for no Airflow: to start one takes a minute on a busy machine."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(LONGEST))
+    allow(LONGEST, items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import api, kubeconfig
+from tests.limits import allow
 
 __all__ = ["api", "helm_python", "kubeconfig"]
 
@@ -16,10 +17,7 @@ LONGEST = 600.0  # seconds of one test with its share of the fixtures; only reac
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """To build a wheel, or to start a cluster, may take its time on a busy machine."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(LONGEST))
+    allow(LONGEST, items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")

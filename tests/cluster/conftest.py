@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from executor.localcluster.node.api import ApiClient, ApiError, Json
+from tests.limits import allow
 
 # Seconds; only reached when something is wrong.
 START_SECONDS, PATIENCE, LONGEST = 120.0, 60.0, 600.0
@@ -37,12 +38,12 @@ def can_isolate() -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
-    isolated = can_isolate()
-    for item in (one for one in items if here in one.path.parents):
-        if not isolated:
+    allow(LONGEST, items, here)
+    if can_isolate():
+        return
+    for item in items:
+        if here in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="needs root, or a kernel that lets users make user namespaces"))
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(LONGEST))
 
 
 @dataclass(frozen=True, slots=True)
