@@ -55,9 +55,18 @@ class Identity:
 
 def pod_name(identity: Identity) -> str:
     """Return the pod's name: a DNS-1123 label of at most 63 characters, readable first, unique by its hash."""
-    digest = sha256(f"{identity.launch_id}\0{identity.attempt}".encode()).hexdigest()[:16]
-    prefix = _readable(f"{identity.dag_id}-{identity.task_id}", MAX_NAME - len(digest) - 1)
-    return f"{prefix}-{digest}"
+    digest = sha256(f"{identity.launch_id}\0{identity.attempt}".encode()).hexdigest()[:_DIGEST]
+    return f"{_prefix(identity.dag_id, identity.task_id)}-{digest}"
+
+
+def may_be_pod_of(name: str, dag_id: str, task_id: str) -> bool:
+    """Return whether some launch of this task may have had a pod of this name."""
+    prefix, _, digest = name.rpartition("-")
+    return prefix == _prefix(dag_id, task_id) and _HEX.fullmatch(digest) is not None
+
+
+def _prefix(dag_id: str, task_id: str) -> str:
+    return _readable(f"{dag_id}-{task_id}", MAX_NAME - _DIGEST - 1)
 
 
 def labels(identity: Identity) -> dict[str, str]:
@@ -109,6 +118,8 @@ def deployment_selector(deployment: str) -> str:
 
 _ILLEGAL = re.compile(r"^[^a-z0-9A-Z]*|[^a-zA-Z0-9_\-\.]|[^a-z0-9A-Z]*$")
 _HASH = 9
+_DIGEST = 16
+_HEX = re.compile(f"[0-9a-f]{{{_DIGEST}}}")
 _START = re.compile(r"[a-zA-Z0-9]")
 
 

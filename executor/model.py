@@ -91,6 +91,7 @@ class GivenBack(Enum):
     MOVED = "its row moved on"
 
 
+SCHEDULED = "scheduled"
 QUEUED = "queued"
 RUNNING = "running"
 RESTARTING = "restarting"

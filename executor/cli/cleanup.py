@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from executor.control.chronicle import Chronicle
 from executor.control.janitor import Janitor
+from executor.control.last_look import LastLook
 from executor.control.lease import Lease
 from executor.control.outbox import Outbox
 from executor.control.retention import ended_at
 from executor.control.strays import Strays, launch_of
 from executor.control.tails import Tails
-from executor.control.tracker import Tracker, is_alive
+from executor.control.tracker import Tracker
 from executor.control.workload_secrets import WorkloadSecrets
 from executor.errors import ApiError, Refused, Transient
 from executor.identity import deployment_selector
 from executor.kube.port import KubePort, PodRef
+from executor.observe.diagnosis import is_alive
 from executor.observe.pod_view import PodView
 
 if TYPE_CHECKING:
@@ -87,9 +89,9 @@ class Hands:
         """Remember what to say about this pod."""
         self._about[pod.metadata.uid] = f"{pod.status.phase}, {launch_of(pod)}"
 
-    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None) -> bool:
+    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None, version: str = "") -> bool:
         removal = Removal("pod", pod.namespace, pod.name, self._about.get(pod.uid, ""))
-        await self._take(removal, lambda: self._kube.delete_pod(pod, grace_seconds=grace_seconds))
+        await self._take(removal, lambda: self._kube.delete_pod(pod, grace_seconds=grace_seconds, version=version))
         return True
 
     async def delete_secret(self, namespace: str, name: str) -> None:
@@ -136,7 +138,8 @@ async def clean(
             hands.know(pod)
     chronicle = _chronicle(plan, dry=dry)
     tails = Tails(port, chronicle)
-    janitor = Janitor(port, tails, chronicle, plan.keep, Lease(inf, time.monotonic))
+    last_look = LastLook(port, plan.airflow.rows, plan.now)
+    janitor = Janitor(port, tails, chronicle, plan.keep, Lease(inf, time.monotonic), last_look)
     strays = Strays(
         tracker=tracker,
         rows=plan.airflow.rows,

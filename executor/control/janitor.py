@@ -2,7 +2,7 @@
 
 `retention` says which ended pods stay, and until when. A pod whose worker may still run is deleted whatever it says.
 A kept pod's leftover containers (a sidecar that never ends) are stopped by a deadline. Deletes wait while the
-scheduler's lease has lapsed.
+scheduler's lease has lapsed. A pod that has not ended is looked at once more before it goes (`last_look`).
 """
 
 from __future__ import annotations
@@ -10,32 +10,48 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 
 from executor.control.chronicle import Chronicle
 from executor.control.jobs import Jobs
+from executor.control.last_look import LastLook, Parting
 from executor.control.lease import Lease
+from executor.control.ports import RowsDown
 from executor.control.retention import KeepPolicy, expired
 from executor.control.tails import Tails
-from executor.control.tracker import is_alive, ref_of
+from executor.control.tracker import ref_of
 from executor.errors import ApiError, Transient
 from executor.kube.port import KubePort, PodRef
 from executor.model import Launch
-from executor.observe.diagnosis import BASE, base_started, speaker
+from executor.observe.diagnosis import BASE, base_started, is_alive, speaker
 from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 CONCURRENCY = 32
 PATIENCE = 10.0
+LOOK_AGAIN_SECONDS = 1.0
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Janitor:
     """Bounded concurrency; a delete is tried until it is answered."""
 
-    def __init__(self, kube: KubePort, tails: Tails, chronicle: Chronicle, policy: KeepPolicy, lease: Lease) -> None:
+    def __init__(
+        self,
+        kube: KubePort,
+        tails: Tails,
+        chronicle: Chronicle,
+        policy: KeepPolicy,
+        lease: Lease,
+        last_look: LastLook,
+    ) -> None:
         self._kube = kube
+        self._last_look = last_look
         self._tails = tails
         self._chronicle = chronicle
         self._policy = policy
@@ -46,16 +62,27 @@ class Janitor:
         self._deleting: set[str] = set()
         self._kept: set[str] = set()
         self._patient: dict[str, asyncio.Future[PodView | None]] = {}
+        self._ending = asyncio.Event()
 
     @property
     def pending(self) -> int:
         return len(self._jobs)
 
-    def retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool = False, gone: bool = False) -> None:
+    def retire(
+        self,
+        launch: Launch,
+        pod: PodView,
+        *,
+        clean: bool,
+        patient: bool = False,
+        gone: bool = False,
+        doomed: bool = False,
+    ) -> None:
         """The launch is settled: delete or keep its pod. clean: its log needs no saving.
 
         patient: its worker has reported and is about to end by itself, which it gets PATIENCE for; gone: the pod is
-        deleted already, and only what was kept of its log is left to deal with.
+        deleted already, and only what was kept of its log is left to deal with; doomed: its worker is to end although
+        its row says that it runs the task for this launch.
         """
         if not gone and pod.metadata.uid in self._busy:
             return
@@ -66,18 +93,19 @@ class Janitor:
         self._busy.add(pod.metadata.uid)
         if is_alive(pod) and not patient:
             self._deleting.add(pod.metadata.uid)
-        self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient))
+        self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient, doomed=doomed))
 
     def collect(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
         """The same for a pod that nobody tracks: nothing more will be said about its launch."""
         self.retire(launch, pod, clean=clean)
         self._chronicle.end(launch)
 
-    def remove(self, pod: PodRef) -> None:
-        """Delete this pod, whatever the policies say: its worker must not run."""
+    def remove(self, launch: Launch, pod: PodRef, *, doomed: bool = False) -> None:
+        """Delete this pod, whatever the policies say: its worker is not to run for this launch."""
         if pod.uid not in self._busy:
             self._busy.add(pod.uid)
-            self._jobs.start(self._delete(pod))
+            self._deleting.add(pod.uid)
+            self._jobs.start(self._part(launch, pod, doomed=doomed))
 
     def expire(self, pods: Iterable[PodView], now: datetime) -> None:
         """Of all these pods, delete those that were kept for long enough."""
@@ -113,7 +141,9 @@ class Janitor:
             waiting.set_result(None)
 
     async def drain(self) -> None:
-        """Wait for what is under way. Pods that are about to end by themselves are left to the next scheduler."""
+        """Wait for what is under way. Pods that are about to end by themselves, or that may be let in, are left to the
+        next scheduler."""
+        self._ending.set()
         for waiting in self._patient.values():
             if not waiting.done():
                 waiting.set_result(None)
@@ -123,11 +153,11 @@ class Janitor:
         """Give up what is still under way."""
         await self._jobs.cancel()
 
-    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool) -> None:
+    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool, doomed: bool) -> None:
         try:
             last = await self._ended(launch, pod, clean=clean, patient=patient)
             if last is not None:
-                await self._clear_away(last)
+                await self._clear_away(launch, last, doomed=doomed)
         finally:
             self._tails.drop(pod.metadata.uid)
 
@@ -162,37 +192,59 @@ class Janitor:
         finally:
             del self._patient[uid]
 
-    async def _clear_away(self, pod: PodView) -> None:
+    async def _clear_away(self, launch: Launch, pod: PodView, *, doomed: bool) -> None:
         ref = ref_of(pod)
-        if is_alive(pod) or not self._policy.keeps(pod):
+        if is_alive(pod):
+            await self._part(launch, ref, doomed=doomed)
+        elif not self._policy.keeps(pod):
             await self._delete(ref)
-            return
-        self._kept.add(ref.uid)
-        if _has_leftovers(pod):
-            await self._insist(lambda: self._kube.set_deadline(ref, 1), f"stop the leftovers of pod {ref.name}")
+        else:
+            self._kept.add(ref.uid)
+            if _has_leftovers(pod):
+                await self._insist(lambda: self._kube.set_deadline(ref, 1), f"stop the leftovers of pod {ref.name}")
+
+    async def _part(self, launch: Launch, pod: PodRef, *, doomed: bool) -> None:
+        """Delete a pod whose worker may run or start, unless it runs the task of a later launch."""
+        what = f"delete pod {pod.namespace}/{pod.name}"
+        while True:
+            parting = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
+            if parting is not Parting.WAIT or self._ending.is_set():
+                break
+            self._deleting.discard(pod.uid)  # nobody is to wait for its end
+            await self._pause(LOOK_AGAIN_SECONDS)
+        if parting is not Parting.DELETE:
+            self._let_be(pod)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
 
     async def _delete(self, pod: PodRef) -> None:
         self._deleting.add(pod.uid)
         done = await self._insist(lambda: self._kube.delete_pod(pod), f"delete pod {pod.namespace}/{pod.name}")
-        if not done:
-            self._deleting.discard(pod.uid)
-            self._busy.discard(pod.uid)  # reconciliation comes back to it
+        if done is None:
+            self._let_be(pod)
 
-    async def _insist(self, action: Callable[[], Awaitable[object]], what: str) -> bool:
-        """Do it until it is answered: transient errors are tried again, a refusal is logged. False if refused."""
+    def _let_be(self, pod: PodRef) -> None:
+        """It was not deleted. Reconciliation comes back to it."""
+        self._deleting.discard(pod.uid)
+        self._busy.discard(pod.uid)
+
+    async def _insist(self, action: Callable[[], Awaitable[T]], what: str) -> T | None:
+        """Do it until it is answered: transient errors are tried again, a refusal is logged. None if refused."""
         attempt = 0
         while True:
             await self._lease.until_held()
             try:
                 async with self._slots:
-                    await action()
-                return True
-            except Transient:
+                    return await action()
+            except (Transient, RowsDown):
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
             except ApiError as error:
                 log.warning("Could not %s: %s", what, error)
-                return False
+                return None
 
 
 def _has_leftovers(pod: PodView) -> bool:

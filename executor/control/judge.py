@@ -166,7 +166,7 @@ class Judge:
     def _decide(self, tracked: Tracked, row: RowSeen) -> None:
         now = asyncio.get_running_loop().time()
         self._note_class(tracked, now)
-        facts = tracked.facts(self._tracker.has_rivals(tracked), self._tracker.sibling(tracked) is not None)
+        facts = tracked.facts(self._tracker.others(tracked))
         decision = decide(facts, tracked.seen, tracked.present, row, now, self._policy)
         match decision:
             case Keep():
@@ -180,7 +180,7 @@ class Judge:
             case Search():
                 self._search(tracked, decision.name)
             case Switch():
-                self._switch(tracked)
+                self._switch(tracked, decision.uid)
             case GiveBack():
                 self._ledger.give_back(tracked, decision, self.want_row)
             case Report():
@@ -235,20 +235,20 @@ class Judge:
     def _clear_away(self, tracked: Tracked, why: Settle) -> None:
         clean = why.clean and (tracked.handed is None or tracked.handed.outcome is not Outcome.FAILED)
         if tracked.seen is not None:
-            pod, gone = tracked.seen, not tracked.present
-            self._janitor.retire(tracked.launch, pod, clean=clean, patient=why.patient, gone=gone)
+            pod, gone, doomed = tracked.seen, not tracked.present, why.doomed
+            self._janitor.retire(tracked.launch, pod, clean=clean, patient=why.patient, gone=gone, doomed=doomed)
         elif tracked.pod is not None:
-            self._janitor.remove(tracked.pod)
+            self._janitor.remove(tracked.launch, tracked.pod, doomed=why.doomed)
         elif (unasked := self._tracker.unasked(tracked)) is not None:
-            self._janitor.retire(tracked.launch, unasked, clean=clean, patient=is_running(unasked))
+            self._janitor.retire(tracked.launch, unasked, clean=clean, patient=is_running(unasked), doomed=why.doomed)
 
-    def _switch(self, tracked: Tracked) -> None:
-        sibling, turned_away = self._tracker.sibling(tracked), tracked.seen
-        if sibling is None:
-            return
-        self._tracker.switch(tracked, sibling)
+    def _switch(self, tracked: Tracked, uid: str) -> None:
+        """Follow the pod that runs the task; the launch's own is not needed any more."""
+        runs = next(pod for pod in self._tracker.others(tracked) if pod.metadata.uid == uid)
+        turned_away, gone = tracked.seen, not tracked.present
+        self._tracker.switch(tracked, runs)
         if turned_away is not None:
-            self._janitor.retire(tracked.launch, turned_away, clean=False)
+            self._janitor.retire(tracked.launch, turned_away, clean=False, gone=gone)
         self.mark(tracked.launch.id)
 
     def _launch_again(self, tracked: Tracked, decision: Relaunch) -> None:

@@ -17,6 +17,7 @@ from executor.control.chronicle import Chronicle
 from executor.control.composer import Composer
 from executor.control.janitor import Janitor
 from executor.control.judge import Judge
+from executor.control.last_look import LastLook
 from executor.control.launcher import Launcher, LaunchPolicy
 from executor.control.lease import Lease
 from executor.control.ledger import Ledger
@@ -83,7 +84,8 @@ class Machine:
         self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics, plan.upload)
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now, timedelta(seconds=plan.rhythm.sweep))
         self._tails = Tails(kube, self._chronicle)
-        self._janitor = Janitor(kube, self._tails, self._chronicle, plan.keep, lease)
+        last_look = LastLook(kube, plan.airflow.rows, plan.now)
+        self._janitor = Janitor(kube, self._tails, self._chronicle, plan.keep, lease, last_look)
         self._pod_events = PodEvents(kube, self._chronicle)
         self._ledger = Ledger(plan.airflow.rows, self._chronicle)
         self._judge = self._build_judge(plan)
@@ -201,7 +203,7 @@ class Machine:
         """The scheduler settled it; the pod goes whatever its row says."""
         tracked = self.tracker.get(launch_id)
         if tracked is not None:
-            self._judge.settle(tracked, Settle(why, clean=False))
+            self._judge.settle(tracked, Settle(why, clean=False, doomed=True))
 
     def totals(self) -> dict[str, int]:
         return {

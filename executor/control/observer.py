@@ -166,10 +166,13 @@ class Observer:
 
     def search(self, tracked: Tracked, name: str, then: Callable[[str], None]) -> None:
         """A pod of this name may run the tracked launch's task. Ask for it, then `then(launch id)`."""
-        key = f"{tracked.launch.id} {name}"
-        if tracked.pod is not None and key not in self._in_doubt:
+        key, namespace = f"{tracked.launch.id} {name}", tracked.pod.namespace if tracked.pod else tracked.namespace
+        if namespace is None:  # adopted, and all pods were listed since
+            tracked.searched = name
+            then(tracked.launch.id)
+        elif key not in self._in_doubt:
             self._in_doubt.add(key)
-            self._checks.start(self._find(key, tracked, PodRef(tracked.pod.namespace, name, ""), then))
+            self._checks.start(self._find(key, tracked, PodRef(namespace, name, ""), then))
 
     async def _find(self, key: str, tracked: Tracked, ref: PodRef, then: Callable[[str], None]) -> None:
         try:

@@ -150,7 +150,7 @@ class Poster:
         self._queue.succeeded(ref.namespace)
         if self._tracker.get(tracked.launch.id) is not tracked:  # settled while the create was under way
             if not tracked.ceded:
-                self._janitor.remove(ref)
+                self._janitor.remove(tracked.launch, ref)
             return
         self._queue.discard(tracked.launch.id)
         tracked.pod, tracked.posted_at = ref, _now()

@@ -1,9 +1,9 @@
 """What a scheduler left behind: pods of this deployment that no launch of ours is in, and Secrets that nobody needs.
 
 A pod is a stray if an executor of this deployment launched it, it is older than two leases, and its row is missing,
-final or names another launch. The row decides and nothing else, so that a scheduler which starts anew, another one
-beside it and `airflow kubernetes-executor cleanup` all come to the same answer. Excluded: which ended pods stay, and
-until when (`retention`), and deleting (`janitor`).
+final or names another launch, which it does not run all the same. The row decides and nothing else, so that a scheduler
+which starts anew, another one beside it and `airflow kubernetes-executor cleanup` all come to the same answer.
+Excluded: which ended pods stay, and until when (`retention`), and deleting (`janitor`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from executor.control.workload_secrets import WorkloadSecrets
 from executor.identity import KIND_LABEL, LAUNCH_LABEL, SECRET_ANNOTATION, TI_LABEL
 from executor.model import Kind, Launch
 from executor.observe.decide import is_wrapping_up
-from executor.observe.diagnosis import Diagnosis, diagnose
-from executor.observe.ownership import owns_launch
+from executor.observe.diagnosis import Diagnosis, diagnose, hostnames
+from executor.observe.ownership import owns_launch, runs_in
 from executor.observe.pod_view import PodView
 
 _T = TypeVar("_T")
@@ -63,7 +63,8 @@ class Strays:
             rows = await self._rows.read(launches)
             for pod, launch in zip(chunk, launches, strict=True):
                 row = rows.get(launch.id)
-                if not owns_launch(launch, row):  # else it is another scheduler's, or about to be adopted
+                needed = owns_launch(launch, row) or runs_in(row, hostnames(pod))
+                if not needed:  # else it is another scheduler's, or about to be adopted
                     yield Stray(launch, pod, is_wrapping_up(launch, _diagnosis(pod), row))
 
     def collect(self, stray: Stray) -> None:
@@ -87,7 +88,7 @@ class Strays:
             return False
         if pod.metadata.deletion_timestamp is not None or self._janitor.deals_with(pod.metadata.uid):
             return False
-        tracked = self._tracker.get(labels[LAUNCH_LABEL])
+        tracked = self._tracker.whose(pod)
         mine = tracked is not None and (tracked.pod is None or tracked.pod.uid == pod.metadata.uid)
         return self._now() - created > self._age and not mine
 

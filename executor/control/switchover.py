@@ -12,10 +12,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from executor.control.quiet import Quiet
-from executor.control.tracker import Tracked, Tracker, is_alive
+from executor.control.tracker import Tracked, Tracker
 from executor.errors import ApiError
 from executor.kube.port import KubePort
 from executor.model import Launch
+from executor.observe.diagnosis import is_alive
 from executor.observe.pod_view import PodView
 
 log = logging.getLogger(__name__)

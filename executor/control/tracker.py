@@ -14,7 +14,7 @@ from executor.identity import ATTEMPT_ANNOTATION, KIND_LABEL, LAUNCH_LABEL, TI_L
 from executor.kube.port import PodEvent, PodRef
 from executor.model import Adopted, Event, Kind, Launch
 from executor.observe.decide import Facts, Progress
-from executor.observe.diagnosis import PodClass, base_end, base_started
+from executor.observe.diagnosis import PodClass, base_started, is_alive
 from executor.observe.pod_view import PodView, shared
 
 PodKey = tuple[str, str]  # namespace, name
@@ -34,11 +34,6 @@ def attempt_of(pod: PodView) -> int:
     """Which of its launch's pods this is, from 1."""
     text = pod.metadata.annotations.get(ATTEMPT_ANNOTATION, "")
     return int(text) if text.isdecimal() else 1
-
-
-def is_alive(pod: PodView) -> bool:
-    """Its worker runs or may still start."""
-    return base_end(pod) is None and pod.status.phase not in ("Succeeded", "Failed")
 
 
 def is_running(pod: PodView) -> bool:
@@ -90,7 +85,8 @@ class Tracked:
     read_at_drain: int = -1  # the scheduler's drains before its row was read last
     said: tuple[str, ...] = ()
 
-    def facts(self, rivals: bool, sibling: bool) -> Facts:
+    def facts(self, others: tuple[PodView, ...]) -> Facts:
+        """others: further pods of its task instance that are known."""
         return Facts(
             launch=self.launch,
             progress=self.progress,
@@ -98,8 +94,7 @@ class Tracked:
             relaunches=self.relaunches,
             warning=self.warning,
             given_back=self.given_back,
-            rivals=rivals,
-            sibling=sibling,
+            others=others,
             searched=self.searched,
             class_since=self.class_since,
             posted_at=self.posted_at,
@@ -119,6 +114,7 @@ class Tracker:
         # Tuples: nearly all have one pod, and a set of one weighs as much as the rest of its launch.
         self._pods_of_ti: dict[str, tuple[PodKey, ...]] = {}
         self._pods_at: dict[Place, tuple[PodKey, ...]] = {}
+        self._followed: dict[str, str] = {}  # launches that an earlier one's pod came to run, by its uid
 
     def __len__(self) -> int:
         return len(self._launches)
@@ -139,6 +135,7 @@ class Tracker:
     def drop(self, tracked: Tracked) -> None:
         """Settled: forget the launch, not its pod, which stays until the watch says it is gone."""
         self._launches.pop(tracked.launch.id, None)
+        self._followed.pop(tracked.pod.uid if tracked.pod else "", None)
         if self._newest.get(tracked.launch.key) == tracked.launch.id:
             del self._newest[tracked.launch.key]
 
@@ -161,8 +158,13 @@ class Tracker:
         _remove(self._pods_at, _place_of(pod), key)
         return self._attach(pod, present=False)
 
+    def whose(self, pod: PodView) -> Tracked | None:
+        """The launch that follows this pod, or that it was made for."""
+        launch = self._followed.get(pod.metadata.uid) or pod.metadata.labels.get(LAUNCH_LABEL, "")
+        return self._launches.get(launch)
+
     def _attach(self, pod: PodView, present: bool) -> Tracked | None:
-        tracked = self._launches.get(pod.metadata.labels.get(LAUNCH_LABEL, ""))
+        tracked = self.whose(pod)
         if tracked is None or not _is_current(tracked, pod):
             if tracked is not None and tracked.pod is None and attempt_of(pod) == tracked.attempt:
                 tracked.found = pod
@@ -193,20 +195,19 @@ class Tracker:
     def pods_of(self, ti_id: str) -> list[PodView]:
         return [self.pods[key] for key in self._pods_of_ti.get(ti_id, ())]
 
-    def has_rivals(self, tracked: Tracked) -> bool:
-        """Another pod of the same task instance is alive."""
-        mine = (tracked.pod.namespace, tracked.pod.name) if tracked.pod else None
-        return any(pod_key(p) != mine and is_alive(p) for p in self.pods_of(tracked.launch.ti_id))
-
-    def sibling(self, tracked: Tracked) -> PodView | None:
-        """Another living pod of this very launch: the create of an earlier attempt was carried out after all."""
-        launch, mine = tracked.launch, tracked.pod.uid if tracked.pod else ""
-        found = (p for p in self.pods_of(launch.ti_id) if p.metadata.labels.get(LAUNCH_LABEL) == launch.id)
-        return next((p for p in found if p.metadata.uid != mine and is_alive(p)), None)
+    def others(self, tracked: Tracked) -> tuple[PodView, ...]:
+        """Pods of the same task instance besides the launch's own: of earlier launches, of other attempts."""
+        mine = tracked.pod.uid if tracked.pod else ""
+        return tuple(pod for pod in self.pods_of(tracked.launch.ti_id) if pod.metadata.uid != mine)
 
     def switch(self, tracked: Tracked, pod: PodView) -> None:
         """From now on this is the launch's pod."""
+        if tracked.pod is not None:
+            self._followed.pop(tracked.pod.uid, None)
+        if pod.metadata.labels.get(LAUNCH_LABEL) != tracked.launch.id:
+            self._followed[pod.metadata.uid] = tracked.launch.id
         tracked.pod, tracked.seen, tracked.present = ref_of(pod), pod, True
+        tracked.progress, tracked.reread = Progress.SEEN, False
 
     def living_at(self, launch: Launch) -> list[PodView]:
         """Pods of any launch and any try of this task (a further try has another task instance id)."""

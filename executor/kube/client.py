@@ -54,9 +54,9 @@ class KubeApi:
     async def read_pod(self, namespace: str, name: str) -> PodView:
         return await self._ask(requests.read_pod(namespace, name), decode.pod)
 
-    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None) -> bool:
+    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None, version: str = "") -> bool:
         try:
-            await self._transport.send(requests.delete_pod(pod, self._delete_options, grace_seconds))
+            await self._transport.send(requests.delete_pod(pod, self._delete_options, grace_seconds, version))
         except NotFound:
             return False
         return True

@@ -26,8 +26,10 @@ class MeteredKube:
     async def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> PodRef:
         return await self._timed("pod_creation", lambda: self._kube.create_pod(namespace, manifest))
 
-    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None) -> bool:
-        return await self._timed("pod_deletion", lambda: self._kube.delete_pod(pod, grace_seconds=grace_seconds))
+    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None, version: str = "") -> bool:
+        return await self._timed(
+            "pod_deletion", lambda: self._kube.delete_pod(pod, grace_seconds=grace_seconds, version=version)
+        )
 
     async def _timed(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         started = time.perf_counter()

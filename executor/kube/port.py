@@ -85,9 +85,10 @@ class KubePort(Protocol):
     async def read_pod(self, namespace: str, name: str) -> PodView:
         """Raises NotFound when it does not exist."""
 
-    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None) -> bool:
+    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None, version: str = "") -> bool:
         """Delete with a uid precondition; False when it (or this uid) was gone already.
 
+        version: the resourceVersion that it must still have, "" for any; raises WriteConflict where it has another.
         Options come from `delete_option_kwargs`.
         """
 

@@ -50,14 +50,16 @@ def read_pod(namespace: str, name: str) -> Request:
     return Request("get", "pods", "GET", core_path(namespace, "pods", name))
 
 
-def delete_pod(pod: PodRef, options: Mapping[str, Any], grace_seconds: int | None) -> Request:
+def delete_pod(pod: PodRef, options: Mapping[str, Any], grace_seconds: int | None, version: str = "") -> Request:
+    """version: the resourceVersion that the pod must still have, "" for any."""
     grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
+    expected = {"uid": pod.uid} | ({"resourceVersion": version} if version else {})
     body = {
         **options,
         **grace,
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "preconditions": {**options.get("preconditions", {}), "uid": pod.uid},
+        "preconditions": {**options.get("preconditions", {}), **expected},
     }
     return Request("delete", "pods", "DELETE", core_path(pod.namespace, "pods", pod.name), body=body, accept=_METADATA)
 

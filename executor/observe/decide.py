@@ -29,7 +29,8 @@ from executor.observe.decision import (
     Switch,
 )
 from executor.observe.diagnosis import ENDED, Diagnosis, PodClass, diagnose, hostnames
-from executor.observe.ownership import another_job_owns, names_another, owns_row, runs_here
+from executor.observe.elsewhere import lost_runner, runner
+from executor.observe.ownership import another_job_owns, owns_row, runs_in
 from executor.observe.pod_view import PodView
 from executor.observe.pull_errors import FINAL_REASONS, will_not_heal
 
@@ -38,12 +39,12 @@ def decide(facts: Facts, pod: PodView | None, present: bool, row: RowSeen, now: 
     """Decide about one launch. Pure."""
     found = diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us)
     if not isinstance(row, NotRead):
-        superseded = _superseded(facts, found, row, policy)
-        if superseded is not None:
-            return superseded
-    if facts.progress is Progress.REFUSED:
+        settled = _superseded(facts, found, row, policy) or _elsewhere(facts, pod, found, row, policy)
+        if settled is not None:
+            return settled
+    if facts.progress is Progress.REFUSED and not _runs_all_the_same(pod, row):
         return ReadRow() if isinstance(row, NotRead) else Report(Outcome.FAILED, facts.refusal)
-    if facts.progress is not Progress.SEEN:
+    if facts.progress in (Progress.WAITING, Progress.UNSEEN):
         return Keep(fresh=True)
     if facts.launch.kind is Kind.CALLBACK:
         return _callback(facts, found, row)
@@ -51,7 +52,7 @@ def decide(facts: Facts, pod: PodView | None, present: bool, row: RowSeen, now: 
         return _alive(facts, pod, found, row, now, policy)
     if isinstance(row, NotRead):
         return ReadRow()
-    return _ended(facts, pod, found, row, policy)
+    return _ended(facts, found, row, policy)
 
 
 def _superseded(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy) -> Settle | GiveBack | None:
@@ -89,23 +90,37 @@ def _superseded_sentence(row: Row | None) -> str:
     return "its row is gone" if row is None else f"its row moved on (state {row.state}, try {row.try_number})"
 
 
+def _elsewhere(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None, policy: Policy) -> Decision | None:
+    """The task runs, or ran, in another pod than the launch's own, which will not come to run it any more."""
+    own = hostnames(pod) if pod is not None else frozenset[str]()
+    runs = facts.progress is Progress.SEEN and found.cls is PodClass.RUNNING
+    if facts.launch.kind is Kind.CALLBACK or not policy.check_ownership or runs:
+        return None
+    if facts.progress in (Progress.WAITING, Progress.UNSEEN):
+        return None
+    if row is None or row.state != RUNNING or runs_in(row, own):
+        return None
+    decision = runner(facts, row, policy.confirm_interval)
+    if decision is not None:
+        return decision
+    lost = lost_runner(facts.launch, row)
+    return _ended(facts, lost, row, policy) if lost is not None else None
+
+
+def _runs_all_the_same(pod: PodView | None, row: RowSeen) -> bool:
+    """The pod's create was refused in the end, and an earlier request of it had been carried out."""
+    return pod is not None and isinstance(row, Row) and row.state == RUNNING
+
+
 def _left_nothing(found: Diagnosis) -> bool:
     return found.cls in (PodClass.CLEAN, PodClass.VANISHED) or found.cls not in ENDED
 
 
-def _ended(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | None, policy: Policy) -> Decision:
+def _ended(facts: Facts, found: Diagnosis, row: Row | None, policy: Policy) -> Decision:
     if row is None:
         return Settle("its row is gone", clean=_left_nothing(found))
     if row.state == QUEUED and _worth_another_pod(found, policy):
         return _relaunch(facts, found, policy)
-    if policy.check_ownership and pod is not None and not runs_here(row, hostnames(pod), facts.rivals):
-        if facts.sibling:
-            return Switch()
-        # A pod of an earlier launch that passed `/run` for this one. Nobody else tells what becomes of it: wait for its
-        # end, or for its report.
-        return Keep(again_in=policy.confirm_interval)
-    if policy.check_ownership and pod is not None and names_another(row, hostnames(pod), facts.searched):
-        return Search(str(row.hostname))
     if row.state == RESTARTING:
         return Report(Outcome.SUCCESS, "The pod of the cleared task has ended.", clean=True)
     if found.cls is PodClass.CLEAN and not facts.reread:
@@ -152,29 +167,23 @@ def _alive(
 ) -> Keep | ReadRow | Relaunch | Report:
     if found.disrupted:
         return _terminating(facts, found, row, now, policy)
-    if found.cls is PodClass.RUNNING:
-        return Keep()
+    if found.cls is PodClass.RUNNING or (isinstance(row, Row) and row.state != QUEUED):
+        return Keep()  # what was seen of the pod may be old, the row is not
     if facts.workload_lost:
-        return _without_workload(row)
+        return _replaced("The Secret with its workload is gone.", row)
     waited = now - facts.class_since
     limit = _limit(found, policy)
     if limit is not None and waited >= limit:
-        if isinstance(row, NotRead):
-            return ReadRow()
-        return Report(Outcome.FAILED, _cannot_start(found, waited, facts.warning))
+        return ReadRow() if isinstance(row, NotRead) else Report(Outcome.FAILED, _cannot_start(found, waited, facts))
     if found.cls is not PodClass.STARTING and _token_is_old(facts, pod, now, policy):
-        return Relaunch("The token of the waiting pod was about to expire.", free=True)
+        return _replaced("The token of the waiting pod was about to expire.", row)
     again_in = None if limit is None else limit - waited
     return Keep(waiting=found, patience=_patience(found, limit), again_in=again_in, fresh=True)
 
 
-def _without_workload(row: RowSeen) -> Keep | ReadRow | Relaunch:
-    """Another pod, unless its worker runs after all: what was seen of the pod may be old, the row is not."""
-    if isinstance(row, NotRead):
-        return ReadRow()
-    if row is None or row.state != QUEUED:
-        return Keep()
-    return Relaunch("The Secret with its workload is gone.", free=True)
+def _replaced(why: str, row: RowSeen) -> ReadRow | Relaunch:
+    """Another pod takes the place of one that waits, at nobody's cost; `row` is QUEUED."""
+    return ReadRow() if isinstance(row, NotRead) else Relaunch(why, free=True)
 
 
 def _terminating(
@@ -214,8 +223,8 @@ def _patience(found: Diagnosis, limit: float | None) -> str:
     return f"Its task fails if that lasts for {limit:.0f} s ({_OPTIONS.get(found.cls, '')})."
 
 
-def _cannot_start(found: Diagnosis, waited: float, warning: str) -> str:
-    because = f" ({warning})" if warning and found.cls is PodClass.STARTING else ""
+def _cannot_start(found: Diagnosis, waited: float, facts: Facts) -> str:
+    because = f" ({facts.warning})" if facts.warning and found.cls is PodClass.STARTING else ""
     gave_up = f" Gave up after {waited:.0f} s." if waited >= 1 else ""
     raise_it = f", or raise {_OPTIONS[found.cls]}" if waited >= 1 and found.cls in _OPTIONS else ""
     advice = _IMAGE_ADVICE if found.reason in FINAL_REASONS else _ADVICE.get(found.cls, "")

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from executor.model import Launch, Outcome, Row
 from executor.observe.diagnosis import Diagnosis
+from executor.observe.pod_view import PodView
 
 
 class Progress(Enum):
@@ -58,8 +59,7 @@ class Facts:
     refusal: str = ""
     relaunches: int = 0
     deleted_by_us: bool = False
-    rivals: bool = False  # another pod of the same task instance is alive
-    sibling: bool = False  # another pod of this very launch is alive
+    others: tuple[PodView, ...] = ()  # further pods of the same task instance: of earlier launches, of other attempts
     searched: str = ""  # the name of a pod that was asked for last
     class_since: float = 0.0  # when the present PodClass was first seen
     posted_at: float = 0.0
@@ -96,12 +96,14 @@ class ReadRow:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """No event. delete: the pod is ours to delete; clean: nothing in its log is worth keeping."""
+    """No event. delete: the pod is ours to delete; clean: nothing in its log is worth keeping; doomed: it goes though
+    its worker runs the task for this launch."""
 
     why: str
     delete: bool = True
     clean: bool = True
     patient: bool = False  # its worker is about to end by itself
+    doomed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Another pod of this launch is the one that runs the task: follow that one."""
+    """Another pod is the one that runs the task: follow that one. uid: its."""
+
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,11 @@ def base_started(pod: PodView) -> bool:
     return status is not None and (status.state.running is not None or status.state.terminated is not None)
 
 
+def is_alive(pod: PodView) -> bool:
+    """Its worker runs or may still start."""
+    return base_end(pod) is None and pod.status.phase not in ("Succeeded", "Failed")
+
+
 def speaker(pod: PodView) -> str:
     """The container whose log tells how the pod ended: `base`, or the init container that failed; '' if none ran."""
     if base_started(pod):

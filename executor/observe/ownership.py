@@ -34,20 +34,18 @@ def another_job_owns(launch: Launch, row: Row | None, job_id: int | None) -> boo
     )
 
 
-def runs_here(row: Row, hostnames: frozenset[str], rivals: bool) -> bool:
-    """For a RUNNING row: is it this pod that passed `/run`?
+def worker_name(row: Row) -> str:
+    """The name by which a worker was let in, without a domain; '' while none was, or where it gave none."""
+    return (row.hostname or "").partition(".")[0]
 
-    hostnames: what the worker in this pod may have called itself; rivals: another pod of the same task instance is
-    alive. With no rival it can only be ours, whatever `[core] hostname_callable` makes of the name.
+
+def runs_in(row: Row | None, hostnames: frozenset[str]) -> bool:
+    """True if the worker that runs the task calls itself so: the row's launch, or an earlier one, made its pod.
+
+    A worker is let in by its task instance's id, not by its launch (Airflow `execution_api`, `/run`): a pod of a launch
+    that was given up may get the next launch's task. hostnames: what the worker in a pod may have called itself.
     """
-    return row.state != RUNNING or not rivals or (row.hostname or "") in hostnames
-
-
-def names_another(row: Row, hostnames: frozenset[str], searched: str) -> bool:
-    """True if the worker of a RUNNING row calls itself by a name that this pod's would not, and that nobody has looked
-    for: a pod of an earlier launch that the watch has kept to itself, or what `[core] hostname_callable` made of it."""
-    name = row.hostname or ""
-    return row.state == RUNNING and name not in {"", searched, *hostnames}
+    return row is not None and row.state == RUNNING and not hostnames.isdisjoint({row.hostname, worker_name(row)})
 
 
 def owns_launch(launch: Launch, row: Row | None) -> bool:

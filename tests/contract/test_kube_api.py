@@ -23,6 +23,7 @@ from executor.errors import (
     QuotaExceeded,
     Unauthorized,
     Unreachable,
+    WriteConflict,
 )
 from executor.kube.check import missing_permissions
 from executor.kube.client import KubeApi
@@ -110,6 +111,17 @@ async def test_another_pod_of_the_same_name_is_left_alone(kube: KubeApi, api: Ap
         await kube.set_deadline(earlier, 5)
     left = (await api.get(api.path("pods", "a"))).body
     assert (left["metadata"]["uid"], "activeDeadlineSeconds" in left["spec"]) == (made.uid, False)
+
+
+async def test_a_pod_that_has_changed_is_not_deleted_as_it_was(kube: KubeApi, api: Api) -> None:
+    made = await kube.create_pod(api.namespace, pod("a"))
+    before = await kube.read_pod(api.namespace, "a")
+    await kube.set_deadline(made, 5)
+    with pytest.raises(WriteConflict):
+        await kube.delete_pod(made, version=before.metadata.resource_version)
+    now = await kube.read_pod(api.namespace, "a")
+    assert await kube.delete_pod(made, version=now.metadata.resource_version) is True
+    assert (await api.get(api.path("pods", "a"))).code == 404
 
 
 async def test_a_pod_is_given_its_grace_and_its_deadline(kube: KubeApi, api: Api) -> None:

@@ -70,11 +70,15 @@ class FakeKube(PodStore):
         async with _Answer(self, Call("get", "pods", namespace, name)):
             return view(self._found(namespace, name))
 
-    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None) -> bool:
+    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None, version: str = "") -> bool:
         async with _Answer(self, Call("delete", "pods", pod.namespace, pod.name)):
             stored = self.pods.get((pod.namespace, pod.name))
             if stored is None or stored["metadata"]["uid"] != pod.uid:
                 return False
+            has = stored["metadata"]["resourceVersion"]
+            if version not in ("", has):
+                message = f"Precondition failed: ResourceVersion in precondition: {version}, in object meta: {has}"
+                raise status_error(409, "Conflict", message, kind="pods", name=pod.name)
             self.start_deletion(stored, 30 if grace_seconds is None else grace_seconds)
         return True
 

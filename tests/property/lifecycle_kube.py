@@ -85,9 +85,9 @@ class Connection:
         await self._may_send("create", manifest)
         return await self._sent(self._cluster.create_pod(namespace, manifest))
 
-    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None) -> bool:
+    async def delete_pod(self, pod: PodRef, *, grace_seconds: int | None = None, version: str = "") -> bool:
         await self._may_send("delete", pod)
-        found = await self._sent(self._cluster.delete_pod(pod, grace_seconds=grace_seconds))
+        found = await self._sent(self._cluster.delete_pod(pod, grace_seconds=grace_seconds, version=version))
         self._witness("deleted", pod)
         return found
 

@@ -351,6 +351,10 @@ class Scheduler:
         tracked, row = self.machine.tracker.get(launch_id), self.table.launch_of(launch_id)
         if tracked is not None and tracked.pod is not None and tracked.pod.uid == ref.uid:
             self.court.wrong("I6", f"{verb} {ref.name}, whose launch is not settled")
+        runs = self.table.tis.get(pod["metadata"].get("annotations", {}).get("task_instance_id", ""))
+        launches = str(runs.external_executor_id) if runs is not None else ""
+        if self._is_at_work(pod, launches) and launches not in self.let_go:
+            self.court.wrong("I6", f"{verb} {ref.name}, whose worker runs the task of launch {launches}")
         life = self.keep.life(view(pod)) if verb == "delete" and ref.uid in self.done else 0.0
         if life > (self.cluster.now() - ended_at(view(pod))).total_seconds():
             self.court.wrong("I6", f"delete {ref.name}, which is to be kept")

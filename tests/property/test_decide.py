@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_struct
 
+from executor.identity import LAUNCH_LABEL
 from executor.model import LIVE_STATES, RUNNING, Kind, Launch, Outcome, Row
 from executor.observe.decide import (
     NOT_READ,
@@ -22,11 +24,12 @@ from executor.observe.decide import (
     Relaunch,
     Report,
     RowSeen,
+    Search,
     Settle,
     Switch,
     decide,
 )
-from executor.observe.diagnosis import ENDED, diagnose
+from executor.observe.diagnosis import ENDED, PodClass, diagnose
 from executor.observe.ownership import owns_row
 from executor.observe.pod_view import PodView
 
@@ -87,6 +90,17 @@ PODS = st.fixed_dictionaries(
         ),
     }
 ).map(lambda raw: msgspec.convert(raw, PodView))
+OTHER_UID = "u2"
+
+
+def _other(pod: PodView, launch: str) -> PodView:
+    """Another pod of the same task instance."""
+    labels = {LAUNCH_LABEL: launch}
+    return replace_struct(pod, metadata=replace_struct(pod.metadata, name="pod-2", uid=OTHER_UID, labels=labels))
+
+
+OTHERS = st.builds(_other, PODS, st.sampled_from(["launch-1", "launch-0"]))
+RUNNER = "dag-task-0123456789abcdef"  # as a pod of this task is called
 LAUNCHES = st.sampled_from([Kind.TASK, Kind.CALLBACK]).map(
     lambda kind: Launch("launch-1", kind, "key", "ti-1", "dag", "task", "run", 2, -1)
 )
@@ -97,8 +111,8 @@ FACTS = st.builds(
     refusal=TEXTS,
     relaunches=st.integers(0, 5),
     deleted_by_us=st.booleans(),
-    rivals=st.booleans(),
-    sibling=st.booleans(),
+    others=st.lists(OTHERS, max_size=1).map(tuple),
+    searched=st.sampled_from(["", "pod-1", "pod-2", RUNNER]),
     class_since=st.sampled_from([0.0, 50.0, 100.0]),
     posted_at=st.sampled_from([0.0, 50.0]),
     reread=st.booleans(),
@@ -114,7 +128,7 @@ ROWS = st.builds(
     try_number=st.sampled_from([2, 2, 3]),
     external_executor_id=st.sampled_from(["launch-1", "launch-1", "launch-2", None]),
     queued_by_job_id=st.sampled_from([JOB, JOB, 8, None]),
-    hostname=st.sampled_from(["", "pod-1", "pod-2", "node-1"]),
+    hostname=st.sampled_from(["", "pod-1", "pod-2", "node-1", RUNNER]),
 )
 SEEN = st.one_of(st.just(NOT_READ), st.none(), ROWS)
 POLICIES = st.builds(
@@ -142,7 +156,7 @@ def _owned(arguments: Arguments) -> bool:
 @given(ARGUMENTS)
 def test_it_answers_always_and_the_same(arguments: Arguments):
     decision = decide(*arguments)
-    assert isinstance(decision, Keep | ReadRow | Settle | Relaunch | Switch | GiveBack | Report)
+    assert isinstance(decision, Keep | ReadRow | Settle | Relaunch | Search | Switch | GiveBack | Report)
     assert decide(*arguments) == decision
 
 
@@ -202,11 +216,8 @@ def test_another_pod_only_for_a_task_that_has_not_started(arguments: Arguments):
     if isinstance(decision, Relaunch):
         assert facts.launch.kind is Kind.TASK
         assert facts.progress is Progress.SEEN
-        assert not (isinstance(row, Row) and row.state == RUNNING)
-        if row is NOT_READ:
-            assert decision.free
-            assert pod is not None
-            assert not pod.spec.node_name, "no node ever had it: nothing can have run"
+        assert isinstance(row, Row), "nothing else tells that its task has not started"
+        assert row.state != RUNNING
         if not decision.free:
             assert policy.launch_retries < 0 or facts.relaunches < policy.launch_retries
         assert present or diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us).cls in ENDED
@@ -228,7 +239,36 @@ def test_an_ended_launch_is_never_simply_kept(arguments: Arguments):
     facts, pod, present, _, _, _ = arguments
     ended = diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us).cls in ENDED
     if facts.progress is Progress.SEEN and ended:
-        assert not isinstance(decide(*arguments), Keep)
+        decision = decide(*arguments)
+        assert not isinstance(decision, Keep) or decision.again_in
+
+
+@MANY
+@given(ARGUMENTS, OTHERS)
+def test_a_task_that_runs_in_another_pod_is_neither_failed_nor_launched_again(arguments: Arguments, other: PodView):
+    """That pod tells what becomes of it, however the launch's own fares; while that one runs it has the word."""
+    facts, pod, present, _, now, policy = arguments
+    facts = replace(facts, launch=replace(facts.launch, kind=Kind.TASK), others=(other,))
+    row = Row("ti-1", RUNNING, 2, "launch-1", JOB, "pod-2")
+    decision = decide(facts, pod, present, row, now, policy)
+    assert isinstance(decision, Keep | Switch)
+    runs = diagnose(pod, present=present, deleted_by_us=facts.deleted_by_us).cls is PodClass.RUNNING
+    if facts.progress is Progress.REFUSED or (facts.progress is Progress.SEEN and not runs):
+        assert decision == Switch(OTHER_UID)
+    else:
+        assert isinstance(decision, Keep), "its own worker is turned away, or its pod not known yet"
+
+
+@MANY
+@given(ARGUMENTS)
+def test_a_task_that_runs_in_its_own_pod_is_never_failed(arguments: Arguments):
+    """Even where a create of that pod was refused in the end, or what was seen of it is old."""
+    facts, pod, present, _, now, policy = arguments
+    facts = replace(facts, launch=replace(facts.launch, kind=Kind.TASK), others=())
+    row = Row("ti-1", RUNNING, 2, "launch-1", JOB, "pod-1")
+    living = pod is not None and pod.metadata.name == "pod-1" and present
+    if living and diagnose(pod, present=True, deleted_by_us=False).cls not in ENDED:
+        assert isinstance(decide(facts, pod, present, row, now, policy), Keep)
 
 
 @MANY

@@ -40,8 +40,8 @@ def starts(told: Lifecycle) -> tuple[str, str]:
 
 
 def test_a_task_that_began_in_a_pod_of_its_former_launch_is_not_forgotten():
-    """Requeued while its pod starts: the worker in there passes `/run` for the next launch, and is stopped; the pod of
-    the next launch is turned away meanwhile."""
+    """Requeued while its pod starts: the worker in there passes `/run` for the next launch, and goes on; the pod of the
+    next launch is turned away meanwhile. Then the first one's node goes."""
     with story(queued=1) as told:
         (scheduler,) = told.schedulers
         scheduler.kube.silent_until = told.loop.time() + 3.5
@@ -60,8 +60,13 @@ def test_a_task_that_began_in_a_pod_of_its_former_launch_is_not_forgotten():
             told.do(told.nodes.move, second, "goes on")
         assert second not in told.nodes.living()
         assert (row.state, row.hostname) == ("running", first[1])
-        told.passes(3.0)
-        assert first not in told.nodes.living()
+        told.passes(90.0)
+        assert first in told.nodes.living()
+        (launch,) = scheduler.machine.tracker
+        assert (launch.launch.id, launch.pod and launch.pod.name) == (row.external_executor_id, first[1])
+        told.do(told.nodes.accident, first, "node lost")
+        told.passes(5.0)
+        assert row.state == "failed"
 
 
 def test_a_pod_whose_secret_died_with_its_scheduler_is_replaced():

@@ -20,6 +20,7 @@ LOCK_SECONDS = 6.0
 FOREVER_SECONDS = 600.0
 MOUNT_SECONDS = 0.3  # between two looks for the pod's Secret
 STUCK_SECONDS = 1.0
+START_UP_SECONDS = 0.3  # of a worker, between its container's start and its asking to be let in
 
 
 def work_seconds(number: int) -> float:
@@ -63,14 +64,14 @@ class PlayedPod:
             await _BEFORE[step](self)
             return
         await self._mount()
-        if self._leaving:
-            return
-        if await self._rows.let_in(self._ti, self.name):
+        if not self._leaving:
+            await self._api.write(self._pod, running())
+            await asyncio.sleep(START_UP_SECONDS)
+        if await self._is_let_in():
             step = self._next_step()
             self._world.taken[self._task] += 1
-            await self._api.write(self._pod, running())
             await _AT_WORK.get(step, PlayedPod._succeeds)(self)
-        else:
+        elif not self._leaving:
             await self._end(ended(1))  # as the worker does that is told 409
 
     def _next_step(self) -> Step:
@@ -81,6 +82,16 @@ class PlayedPod:
     async def _mount(self) -> None:
         while not self._leaving and not await self._api.has_workload(self._pod):  # noqa: ASYNC110 - others write it
             await asyncio.sleep(MOUNT_SECONDS)
+
+    async def _is_let_in(self) -> bool:
+        """What `/run` says; it is asked again while the row is stuck."""
+        while not self._leaving:
+            if await self._rows.let_in(self._ti, self.name):
+                return True
+            if not await self._rows.is_stuck(self._ti):
+                break
+            await asyncio.sleep(STUCK_SECONDS / 10)
+        return False
 
     async def leave(self) -> None:
         """Somebody deletes it: its container is killed, then the kubelet lets go of it."""
@@ -117,24 +128,24 @@ class PlayedPod:
     # -- at work -----------------------------------------------------------------------------------------------------
 
     async def _succeeds(self) -> None:
-        await self._run()
-        await self._rows.report(self._ti, "success")
-        await self._end(ended(0))
+        if await self._works():
+            await self._rows.report(self._ti, "success")
+            await self._end(ended(0))
 
     async def _fails(self) -> None:
-        await self._run()
-        await self._rows.report_failure(self._ti)
-        await self._end(ended(0))
+        if await self._works():
+            await self._rows.report_failure(self._ti)
+            await self._end(ended(0))
 
     async def _defers(self) -> None:
-        await self._run()
-        await self._rows.defer(self._ti)
-        await self._linger()
+        if await self._works():
+            await self._rows.defer(self._ti)
+            await self._linger()
 
     async def _reschedules(self) -> None:
-        await self._run()
-        await self._rows.report(self._ti, "up_for_reschedule")
-        await self._linger()
+        if await self._works():
+            await self._rows.report(self._ti, "up_for_reschedule")
+            await self._linger()
 
     async def _cleared(self) -> None:
         self._begin(FOREVER_SECONDS)
@@ -147,8 +158,8 @@ class PlayedPod:
         await self._linger()
 
     async def _says_nothing(self) -> None:
-        await self._run()
-        await self._end(ended(0))
+        if await self._works():
+            await self._end(ended(0))
 
     async def _falls_silent(self) -> None:
         self._begin(FOREVER_SECONDS)
@@ -181,8 +192,10 @@ class PlayedPod:
         await asyncio.sleep(self._seconds)
         container.kill()
 
-    async def _run(self) -> None:
+    async def _works(self) -> bool:
+        """To the end; False if it was killed on the way, so that nothing is reported."""
         await self._begin(self._seconds).wait()
+        return not self._leaving
 
     async def _linger(self) -> None:
         """The worker has reported, or is not wanted any more, and needs a moment to end."""

@@ -17,8 +17,9 @@ import asyncpg  # type: ignore[import-untyped]
 LET_IN = """
 UPDATE task_instance SET state = 'running', hostname = $2, pid = 1, start_date = now(), end_date = NULL,
   last_heartbeat_at = now()
-WHERE id = $1 AND state IN ('queued', 'restarting') RETURNING id
+WHERE id = $1 AND state IN ('queued', 'restarting') AND queued_dttm > now() - interval '1 hour' RETURNING id
 """
+IS_STUCK = "SELECT id FROM task_instance WHERE id = $1 AND state = 'queued' AND queued_dttm < now() - interval '1 hour'"
 REPORT = """
 UPDATE task_instance SET state = $2, end_date = now(), next_method = NULL WHERE id = $1 AND state = 'running'
 RETURNING id
@@ -54,7 +55,14 @@ class WorkerRows:
     pool: asyncpg.Pool
 
     async def let_in(self, ti_id: str, hostname: str) -> bool:
+        """Not while the row is queued for too long: Airflow's scheduler reads such rows, and requeues them a moment
+        later whatever became of them (`_reschedule_stuck_task`). Who was let in between would run twice, by its doing.
+        """
         return await self._change(LET_IN, ti_id, hostname)
+
+    async def is_stuck(self, ti_id: str) -> bool:
+        """Queued for too long."""
+        return await self._change(IS_STUCK, ti_id)
 
     async def report(self, ti_id: str, state: str) -> bool:
         return await self._change(REPORT, ti_id, state)

@@ -13,10 +13,10 @@ from executor.airflow_config import OUR_PATHS, AirflowFacts
 from executor.cli.doctor.facts import AirflowSide, Stranger, Triggerers, Unread
 from executor.control.ports import RowsDown, RowsPort
 from executor.control.strays import launch_of
-from executor.control.tracker import is_alive
 from executor.errors import ApiError
 from executor.identity import LAUNCH_LABEL, TI_LABEL, deployment_selector
 from executor.kube.port import KubePort
+from executor.observe.diagnosis import is_alive
 from executor.observe.pod_view import PodView
 
 JOB_LABEL = "airflow-worker"

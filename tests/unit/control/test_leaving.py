@@ -143,7 +143,6 @@ async def test_the_next_try_waits_for_a_delete_that_is_not_answered_but_not_for_
         ti = world.task("a")
         first = world.queue(ti)
         await world.passes(1)
-        world.runs(first)
         kube.fail = lambda call: status_error(500, "InternalError", "etcd") if call.verb == "delete" else None
         world.machine.abandon(first.id, "stuck")
         second = world.queue(ti)

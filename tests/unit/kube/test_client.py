@@ -72,11 +72,12 @@ async def test_delete_has_the_uid_and_the_users_options(server, open_api):
     api = await open_api(delete_option_kwargs={"grace_period_seconds": 10, "propagation_policy": "Background"})
     server.says(200, pod_body("p"))
     assert await api.delete_pod(POD) is True
-    assert await api.delete_pod(POD, grace_seconds=0) is True
+    assert await api.delete_pod(POD, grace_seconds=0, version="7") is True
     first, second = (seen.body for seen in server.seen)
     assert first["preconditions"] == {"uid": "uid-p"}
     assert (first["gracePeriodSeconds"], first["propagationPolicy"]) == (10, "Background")
     assert second["gracePeriodSeconds"] == 0
+    assert second["preconditions"] == {"uid": "uid-p", "resourceVersion": "7"}
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,15 @@ async def test_deletion_of_a_pod_without_node_or_with_another_uid(kube):
     assert kube.pod("p").metadata.uid == second.uid
 
 
+async def test_deletion_of_a_version_that_is_not_the_last(kube):
+    made = await kube.create_pod("default", MANIFEST)
+    before = kube.pod("p").metadata.resource_version
+    kube.play("p").running()
+    with pytest.raises(errors.WriteConflict):
+        await kube.delete_pod(made, version=before)
+    assert await kube.delete_pod(made, version=kube.pod("p").metadata.resource_version)
+
+
 async def test_eviction_carries_the_condition(kube):
     await kube.create_pod("default", MANIFEST)
     kube.play("p").running().disrupt()

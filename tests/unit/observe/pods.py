@@ -36,10 +36,12 @@ def pod(
     conditions: list[dict[str, Any]] | None = None,
     deleting: bool = False,
     deletion: tuple[str, int] | None = None,
+    name: str = "pod-1",
     **more: Any,
 ) -> PodView:
     """base: the state of container base, None if the kubelet has not said anything yet."""
-    meta = {"name": "pod-1", "namespace": "ns", "uid": "u1", "labels": {}, "annotations": {}}
+    uid = name.replace("pod-", "u")
+    meta = {"name": name, "namespace": "ns", "uid": uid, "labels": more.pop("labels", {}), "annotations": {}}
     if deleting:
         meta["deletionTimestamp"] = "2026-01-01T00:00:30Z"
     if deletion:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from executor.identity import LAUNCH_LABEL
 from executor.model import Outcome
 from executor.observe.decide import (
     NOT_READ,
     Decision,
     GiveBack,
     Keep,
+    Progress,
     ReadRow,
     Relaunch,
     Report,
@@ -23,6 +25,7 @@ from executor.observe.decide import (
 from executor.observe.pod_view import PodView
 from tests.unit.observe.pods import (
     JOB,
+    LAUNCH,
     NODE,
     POLICY,
     RUNNING,
@@ -229,25 +232,66 @@ def test_an_end_while_running_fails_with_its_facts(end: dict[str, Any], words: l
 def test_a_pod_that_vanished_under_a_running_task():
     """It costs no retry, where that can be done; then the scheduler is told."""
     for found in (pod(RUNNING), None):
-        decision = decided(found, row("running"), present=False)
+        about: dict[str, Any] = {"present": False, "searched": "pod-1"}
+        decision = decided(found, row("running"), **about)
         assert decision == GiveBack(decision.sentence, reported=False)
         assert "The task was running in it" in decision.sentence
-        failed(decided(found, row("running"), present=False, given_back="Given back."), "running in it", "Given back.")
+        failed(decided(found, row("running"), given_back="Given back.", **about), "running in it", "Given back.")
+
+
+OTHER = "dag-task-0123456789abcdef"  # as a pod of this task is called
 
 
 def test_a_worker_that_calls_itself_otherwise_is_looked_for_once():
     """The watch may have kept its pod to itself; or `hostname_callable` makes other names."""
-    for found in (pod(ended(1)), pod(ended(0))):
+    for found in (pod(ended(1)), pod(ended(0)), pod(None, phase="Pending"), None):
         assert decided(found, row("running", hostname="pod-2")) == Search("pod-2")
-        assert decided(found, row("running", hostname="pod-2"), searched="pod-3") == Search("pod-2")
-    failed(decided(pod(ended(1)), row("running", hostname="pod-2"), searched="pod-2"), "exit code 1")
+        assert decided(found, row("running", hostname="pod-2.workers.ns.svc"), searched="pod-3") == Search("pod-2")
+    for name in ("pod-2", "10.0.0.1", "dag-other-0123456789abcdef", "dag-task-0123456789"):
+        tried = name.split(".", maxsplit=1)[0]
+        failed(decided(pod(ended(1)), row("running", hostname=name), searched=tried), "exit code 1")
     failed(decided(pod(ended(1)), row("running", hostname="")), "exit code 1")
     failed(decided(pod(ended(1)), row("queued", hostname="pod-2"), relaunches=9), "exit code 1")
 
 
-def test_a_pod_that_was_turned_away_waits_for_the_one_that_runs_its_task():
-    decision = decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True)
-    assert isinstance(decision, Keep)
-    assert decision.again_in, "nobody else tells of its end"
-    assert decided(pod(ended(1)), row("running", hostname="pod-2"), rivals=True, sibling=True) == Switch()
-    failed(decided(pod(ended(1)), row("running", hostname=NODE), rivals=True), "exit code 1")
+def test_the_pod_that_ran_the_task_and_does_not_exist_is_a_disruption():
+    """Not the end of the launch's own pod, whose worker was turned away, or never started."""
+    lost = row("running", hostname=OTHER)
+    refused = {"progress": Progress.REFUSED, "refusal": "no such field"}
+    for found, about in [(pod(ended(1)), {}), (pod(waiting("ErrImagePull")), {}), (None, {}), (None, refused)]:
+        assert decided(found, lost, **about) == Search(OTHER)
+        decision = decided(found, lost, searched=OTHER, **about)
+        assert decision == GiveBack(decision.sentence, reported=False)
+        assert OTHER in decision.sentence
+        failed(decided(found, lost, searched=OTHER, given_back="Given back.", **about), OTHER, "Given back.")
+
+
+def test_a_task_that_another_pod_runs_is_followed_there():
+    """An earlier launch's, or an earlier attempt's; by its name, or as the only one that there can be."""
+    earlier, attempt = pod(RUNNING, name="pod-2"), pod(RUNNING, name="pod-3", labels={LAUNCH_LABEL: LAUNCH.id})
+    for own in (pod(ended(1)), pod(waiting("ErrImagePull")), None):
+        assert decided(own, row("running", hostname="pod-2"), others=(attempt, earlier)) == Switch("u2")
+        assert decided(own, row("running", hostname="pod-2.sub.ns"), others=(earlier,)) == Switch("u2")
+        assert decided(own, row("running", hostname="10.0.0.1"), others=(earlier, attempt)) == Switch("u3")
+        decision = decided(own, row("running", hostname="10.0.0.1"), others=(earlier,))
+        assert isinstance(decision, Keep)
+        assert decision.again_in, "nobody else tells of its end"
+    assert decided(pod(RUNNING), row("running", hostname="pod-2"), others=(earlier,)) == Keep(), "it ends by itself"
+    failed(decided(pod(ended(1)), row("running", hostname=NODE), others=(earlier,)), "exit code 1")
+    dead = pod(ended(137, "OOMKilled"), name="pod-2")
+    assert decided(pod(ended(1)), row("running", hostname="pod-2"), others=(dead,)) == Switch("u2"), "its end counts"
+    failed(decided(pod(ended(1)), row("running", hostname="10.0.0.1"), others=(dead,), searched="10"), "exit code 1")
+
+
+def test_a_pod_whose_create_was_refused_in_the_end_may_run_its_task():
+    refused = {"progress": Progress.REFUSED, "refusal": "no such field"}
+    assert decided(pod(RUNNING), **refused) == ReadRow()
+    assert decided(pod(RUNNING), row("running"), **refused) == Keep()
+    failed(decided(pod(ended(3)), row("running"), **refused), "exit code 3")
+    failed(decided(pod(None, phase="Pending"), row("queued"), **refused), "no such field")
+
+
+@pytest.mark.parametrize("state", ["running", "restarting"])
+def test_a_pod_that_seems_unable_to_start_while_its_worker_runs_fails_nothing(state: str):
+    """What was seen of it is old."""
+    assert decided(pod(waiting("InvalidImageName")), row(state), now=900.0) == Keep()

@@ -105,7 +105,9 @@ def test_a_pod_that_no_node_took_is_replaced_before_its_token_expires():
     found = pod(None, phase="Pending", node="", conditions=unscheduled())
     life = POLICY.token_life
     assert isinstance(decided(found, now=NOW + 0.7 * life), Keep)
-    decision = decided(found, now=NOW + 0.76 * life, relaunches=99)
+    assert decided(found, now=NOW + 0.76 * life) == ReadRow()
+    assert decided(found, row("running"), now=NOW + 0.76 * life) == Keep(), "a node took it after all"
+    decision = decided(found, row("queued"), now=NOW + 0.76 * life, relaunches=99)
     assert isinstance(decision, Relaunch)
     assert decision.free
     pulling = pod(waiting("ImagePullBackOff", "503"), phase="Pending")

@@ -36,7 +36,7 @@ def test_it_is_a_disruption_and_no_end_of_the_task():
 def test_it_costs_no_retry(state: str, answer: type):
     lost = pod(LOST, phase="Failed")
 
-    assert isinstance(decide(facts(rivals=False), lost, True, row(state), 200.0, POLICY), answer)
+    assert isinstance(decide(facts(), lost, True, row(state), 200.0, POLICY), answer)
 
 
 @pytest.mark.parametrize(

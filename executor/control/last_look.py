@@ -1,0 +1,38 @@
+"""Deletes a pod whose worker may be at work, or about to be: looked at once more, and only as it was seen then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from executor.control.ports import RowsPort
+from executor.errors import NotFound
+from executor.kube.port import KubePort, PodRef
+from executor.model import Launch
+from executor.observe.parting import Parting, part
+
+
+class LastLook:
+    """One GET, one row and one DELETE with a precondition. Few pods need it: most have ended when they are deleted."""
+
+    def __init__(self, kube: KubePort, rows: RowsPort, now: Callable[[], datetime]) -> None:
+        """now: the calendar, aware of its time zone."""
+        self._kube, self._rows, self._now = kube, rows, now
+
+    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Parting:
+        """Delete it if that can be done; DELETE too where it was gone already.
+
+        Raises ApiError, WriteConflict where the pod has changed meanwhile, and RowsDown.
+        """
+        try:
+            seen = await self._kube.read_pod(pod.namespace, pod.name)
+        except NotFound:
+            return Parting.DELETE
+        row = (await self._rows.read([launch])).get(launch.id)
+        parting = part(launch, seen, row, self._now(), doomed=doomed)
+        if parting is Parting.DELETE:
+            await self._kube.delete_pod(pod, version=seen.metadata.resource_version)
+        return parting
+
+
+__all__ = ["LastLook", "Parting"]

@@ -1,0 +1,41 @@
+"""Whose pod runs the task, where it is not the launch's own.
+
+A worker is let in by its task instance's id, not by its launch (Airflow `execution_api`, `/run`). So the pod of a
+launch that was given up, or of an earlier attempt whose create was carried out after all, may get the task; the
+launch's own worker is then turned away, or its pod cannot start and nobody needs it. What becomes of the task is told
+by the pod that runs it, which is followed from then on. Pure.
+"""
+
+from __future__ import annotations
+
+from executor.identity import LAUNCH_LABEL, may_be_pod_of
+from executor.model import Launch, Row
+from executor.observe.decision import Facts, Keep, Search, Switch
+from executor.observe.diagnosis import Diagnosis, PodClass, hostnames, is_alive
+from executor.observe.ownership import runs_in, worker_name
+
+
+def runner(facts: Facts, row: Row, again_in: float) -> Keep | Search | Switch | None:
+    """What to do while the row is RUNNING and its worker is not the one in the launch's own pod; None: no such pod."""
+    for other in facts.others:
+        if runs_in(row, hostnames(other)):
+            return Switch(other.metadata.uid)
+    alive = [other for other in facts.others if is_alive(other)]
+    sibling = next((other for other in alive if other.metadata.labels.get(LAUNCH_LABEL) == facts.launch.id), None)
+    if sibling is not None:
+        return Switch(sibling.metadata.uid)
+    if alive:  # whatever `[core] hostname_callable` made of its name; nobody else tells what becomes of it
+        return Keep(again_in=again_in)
+    name = worker_name(row)
+    return Search(name) if name not in ("", facts.searched) else None
+
+
+def lost_runner(launch: Launch, row: Row) -> Diagnosis | None:
+    """The end of the pod that ran the task, where it was looked for and does not exist; None: its name is no pod's."""
+    name = worker_name(row)
+    if not may_be_pod_of(name, launch.dag_id, launch.task_id):
+        return None
+    return Diagnosis(PodClass.VANISHED, f"Pod {name} does not exist any more.", "Deleted", True)
+
+
+__all__ = ["lost_runner", "runner"]
