@@ -34,6 +34,7 @@ class Step(Enum):
     CLEAR_EARLY = auto()
     MARK_EARLY = auto()
     GET_STUCK = auto()  # queued for too long, says the scheduler
+    ASK_LATE = auto()  # the same while its worker starts, which asks to be let in when the next launch is queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ KINDS = (
     Kind("cleared_early", 2, (Step.CLEAR_EARLY, Step.SUCCEED), (2,), last_try=2),
     Kind("marked_early", 1, (Step.MARK_EARLY,), ()),
     Kind("gets_stuck", 2, (Step.GET_STUCK, Step.SUCCEED), (1,)),
+    Kind("asks_late", 2, (Step.ASK_LATE, Step.SUCCEED), (1,)),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 

@@ -62,11 +62,19 @@ class PlayedPod:
         if step in _BEFORE:
             self._world.taken[self._task] += 1
             await _BEFORE[step](self)
-            return
-        await self._mount()
+        else:
+            await self._start()
+            await self._ask()
+
+    async def _start(self) -> None:
+        """Up to where the worker could ask to be let in."""
+        while not self._leaving and not await self._api.has_workload(self._pod):  # noqa: ASYNC110 - others write it
+            await asyncio.sleep(MOUNT_SECONDS)
         if not self._leaving:
             await self._api.write(self._pod, running())
             await asyncio.sleep(START_UP_SECONDS)
+
+    async def _ask(self) -> None:
         if await self._is_let_in():
             step = self._next_step()
             self._world.taken[self._task] += 1
@@ -78,10 +86,6 @@ class PlayedPod:
         """Taken by a pod only when it comes to it: one that is deleted before its worker was let in takes none."""
         steps = BY_NAME[self._task[0]].steps
         return steps[min(self._world.taken[self._task], len(steps) - 1)]
-
-    async def _mount(self) -> None:
-        while not self._leaving and not await self._api.has_workload(self._pod):  # noqa: ASYNC110 - others write it
-            await asyncio.sleep(MOUNT_SECONDS)
 
     async def _is_let_in(self) -> bool:
         """What `/run` says; it is asked again while the row is stuck."""
@@ -122,8 +126,16 @@ class PlayedPod:
 
     async def _stuck(self) -> None:
         while not self._leaving:  # whoever adopts it begins to wait anew
-            await self._rows.queue_long_ago(self._ti)
+            await self._rows.queue_long_ago(self._ti, self.launch)
             await asyncio.sleep(STUCK_SECONDS)
+
+    async def _asks_late(self) -> None:
+        await self._start()
+        while not self._leaving and not await self._rows.is_queued_anew(self._ti, self.launch):
+            await self._rows.queue_long_ago(self._ti, self.launch)
+            await asyncio.sleep(STUCK_SECONDS / 20)
+        await asyncio.sleep(self._seconds / 5)  # before, while and after the next launch's worker asks
+        await self._ask()
 
     # -- at work -----------------------------------------------------------------------------------------------------
 
@@ -222,6 +234,7 @@ _BEFORE: dict[Step, _Play] = {
     Step.CLEAR_EARLY: PlayedPod._cleared_early,
     Step.MARK_EARLY: PlayedPod._marked_early,
     Step.GET_STUCK: PlayedPod._stuck,
+    Step.ASK_LATE: PlayedPod._asks_late,
 }
 _AT_WORK: dict[Step, _Play] = {
     Step.SUCCEED: PlayedPod._succeeds,

@@ -41,8 +41,10 @@ WHERE id = $1 AND state = 'queued' RETURNING id
 """
 MARK = "UPDATE task_instance SET state = 'success', end_date = now() WHERE id = $1 RETURNING id"
 LONG_QUEUED = """
-UPDATE task_instance SET queued_dttm = now() - interval '1 day' WHERE id = $1 AND state = 'queued' RETURNING id
+UPDATE task_instance SET queued_dttm = now() - interval '1 day'
+WHERE id = $1 AND state = 'queued' AND external_executor_id = $2 RETURNING id
 """
+QUEUED_ANEW = "SELECT id FROM task_instance WHERE id = $1 AND state = 'queued' AND external_executor_id != $2"
 LONG_SILENT = """
 UPDATE task_instance SET last_heartbeat_at = now() - interval '1 day' WHERE id = $1 AND state = 'running' RETURNING id
 """
@@ -83,8 +85,13 @@ class WorkerRows:
     async def mark(self, ti_id: str) -> bool:
         return await self._change(MARK, ti_id)
 
-    async def queue_long_ago(self, ti_id: str) -> bool:
-        return await self._change(LONG_QUEUED, ti_id)
+    async def queue_long_ago(self, ti_id: str, launch: str) -> bool:
+        """Where it is queued for this launch: the next one is not to pay for a pod that is collected late."""
+        return await self._change(LONG_QUEUED, ti_id, launch)
+
+    async def is_queued_anew(self, ti_id: str, launch: str) -> bool:
+        """For another launch."""
+        return await self._change(QUEUED_ANEW, ti_id, launch)
 
     async def fall_silent(self, ti_id: str) -> bool:
         return await self._change(LONG_SILENT, ti_id)
