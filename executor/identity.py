@@ -106,9 +106,9 @@ def annotations(identity: Identity) -> dict[str, str]:
     return found
 
 
-def launch_selector(launch_id: str) -> str:
-    """Return the label selector for the pods of one launch."""
-    return f"{LAUNCH_LABEL}={safe_label_value(launch_id)}"
+def task_selector(ti_id: str) -> str:
+    """Return the label selector for the pods of one task instance, whichever launch they were made for."""
+    return f"{TI_LABEL}={safe_label_value(ti_id)}"
 
 
 def deployment_selector(deployment: str) -> str:

@@ -6,11 +6,14 @@ The API server builds an executor object only for this and never starts it; noth
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from executor.airflow_config import read_settings
-from executor.identity import launch_selector
+from executor.identity import task_selector
 from executor.kube.logs import LiveLog, read_live_log
+from executor.model import Row
+from executor.observe.elsewhere import speakers
 from executor.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -30,10 +33,12 @@ def task_log(ti: TaskInstance, team_name: str | None) -> tuple[list[str], Iterab
         settings = read_settings(team_name)
     except SettingsError as error:
         return [f"The log cannot be read from the pod: {error}"], []
+    row = Row(str(ti.id), ti.state, external_executor_id=ti.external_executor_id, hostname=ti.hostname)
     found = read_live_log(
         settings.kube,
         settings.namespaces or (None,),
-        launch_selector(ti.external_executor_id),
+        task_selector(row.ti_id),
+        partial(speakers, row),
         tail_lines=settings.running_pod_log_lines or None,
         timeout=SECONDS,
     )

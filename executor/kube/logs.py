@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from executor.errors import ApiError
@@ -26,7 +25,6 @@ from executor.observe.pod_view import PodView
 log = logging.getLogger(__name__)
 
 _LIMIT_BYTES = 32 * 1024 * 1024  # the kubelet begins a log anew at 10 MiB (`containerLogMaxSize`)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +39,20 @@ class LiveLog:
 def read_live_log(
     settings: KubeSettings,
     namespaces: Sequence[str | None],
-    launch_selector: str,
+    selector: str,
+    speakers: Callable[[Sequence[PodView]], Sequence[PodView]],
     container: str = "base",
     tail_lines: int | None = None,
     timeout: float = 5.0,
 ) -> LiveLog | str:
-    """The log of the newest pod that matches the selector and has one, or one line that says why there is none.
+    """The log of the first pod that has one, or one line that says why there is none.
 
-    namespaces: where to look, None = everywhere. tail_lines: None = everything, up to the first 32 MiB.
+    namespaces: where to look, None = everywhere. speakers: of the pods that match the selector, those whose log is
+    wanted, the most wanted first. tail_lines: None = everything, up to the first 32 MiB.
     timeout: seconds for everything together. Raises nothing.
     """
     try:
-        return _run(_read(settings, namespaces, launch_selector, container, tail_lines), timeout)
+        return _run(_read(settings, namespaces, selector, speakers, container, tail_lines), timeout)
     except TimeoutError:
         return f"The log could not be read from Kubernetes within {timeout:g} s"
     except ApiError as error:
@@ -75,12 +75,17 @@ def _run(reading: Coroutine[Any, Any, LiveLog | str], timeout: float) -> LiveLog
 
 
 async def _read(
-    settings: KubeSettings, namespaces: Sequence[str | None], selector: str, container: str, tail_lines: int | None
+    settings: KubeSettings,
+    namespaces: Sequence[str | None],
+    selector: str,
+    speakers: Callable[[Sequence[PodView]], Sequence[PodView]],
+    container: str,
+    tail_lines: int | None,
 ) -> LiveLog | str:
     api = await KubeApi.open(settings)
     try:
         lists = await asyncio.gather(*(_pods(api, namespace, selector) for namespace in namespaces))
-        pods = sorted((pod for found, _ in lists for pod in found), key=_created, reverse=True)
+        pods = speakers([pod for found, _ in lists for pod in found])
         problems = [f"The pod could not be looked up: {error}" for _, error in lists if error is not None]
         return await _first_log(api, pods, container, tail_lines, problems)
     finally:
@@ -122,7 +127,3 @@ async def _pods(api: KubeApi, namespace: str | None, selector: str) -> tuple[Seq
         return (await api.list_pods(namespace, selector)).pods, None
     except ApiError as error:
         return (), error
-
-
-def _created(pod: PodView) -> datetime:
-    return pod.metadata.creation_timestamp or _LONG_AGO

@@ -8,11 +8,17 @@ by the pod that runs it, which is followed from then on. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 from executor.identity import LAUNCH_LABEL, may_be_pod_of
 from executor.model import Launch, Row
 from executor.observe.decision import Facts, Keep, Search, Switch
 from executor.observe.diagnosis import Diagnosis, PodClass, hostnames, is_alive
 from executor.observe.ownership import runs_in, worker_name
+from executor.observe.pod_view import PodView
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def runner(facts: Facts, row: Row, again_in: float) -> Keep | Search | Switch | None:
@@ -38,4 +44,16 @@ def lost_runner(launch: Launch, row: Row) -> Diagnosis | None:
     return Diagnosis(PodClass.VANISHED, f"Pod {name} does not exist any more.", "Deleted", True)
 
 
-__all__ = ["lost_runner", "runner"]
+def speakers(row: Row, pods: Sequence[PodView]) -> list[PodView]:
+    """Of the pods of this row's task instance, those whose log is the task's: the one that runs it first, then those of
+    the row's launch, the newest first."""
+    runs = [pod for pod in pods if runs_in(row, hostnames(pod))]
+    mine = [pod for pod in pods if pod.metadata.labels.get(LAUNCH_LABEL) == row.external_executor_id]
+    return [*_newest_first(runs), *(pod for pod in _newest_first(mine) if pod not in runs)]
+
+
+def _newest_first(pods: Sequence[PodView]) -> list[PodView]:
+    return sorted(pods, key=lambda pod: pod.metadata.creation_timestamp or _LONG_AGO, reverse=True)
+
+
+__all__ = ["lost_runner", "runner", "speakers"]

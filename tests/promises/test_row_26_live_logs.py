@@ -35,7 +35,7 @@ def running_pod(driven: Driven, namespace: Namespace) -> tuple[Asked, dict[str, 
     (pod,) = driven.beat_until("its pod", lambda: namespace.pods_of(launch))
     namespace.running(pod)
     driven.executor.end()
-    return Asked(launch.id), pod
+    return Asked(launch.id, launch.ti_id), pod
 
 
 def look(asked: Asked, log_pos: int) -> list[str]:

@@ -31,6 +31,9 @@ class Asked:
     """The task instance as the API server hands it over, as far as it is looked at."""
 
     external_executor_id: str | None
+    id: str = ""
+    state: str = "running"
+    hostname: str = ""
 
 
 def footprint() -> dict[str, Any]:
@@ -55,7 +58,7 @@ def test_row_44_reads_leave_nothing(
     driven.executor.end()
     if not works:
         monkeypatch.setenv("AIRFLOW__KUBERNETES_EXECUTOR__CONFIG_FILE", "/no/such/kubeconfig")
-    asked = [Asked(launch.id), Asked("00000000-no-such-launch"), Asked(None)]
+    asked = [Asked(launch.id, launch.ti_id), Asked("00000000-no-such-launch", launch.ti_id), Asked(None)]
     one_round(asked)
     gc.collect()
     gc.disable()  # what is left to the garbage collector is left

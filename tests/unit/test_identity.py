@@ -103,6 +103,6 @@ def test_safe_values_are_upstreams_where_those_are_valid(text: str) -> None:
 
 def test_selectors_find_the_labels() -> None:
     found = identity.labels(TASK)
-    for selector in (identity.launch_selector(TASK.launch_id), identity.deployment_selector(TASK.deployment)):
+    for selector in (identity.task_selector(TASK.ti_id), identity.deployment_selector(TASK.deployment)):
         key, _, value = selector.partition("=")
         assert found[key] == value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,10 @@ from aiohttp import web
 
 from executor.kube.logs import LiveLog, read_live_log
 from executor.kube.settings import KubeSettings
+from executor.observe.pod_view import PodView
 from tests.unit.kube.conftest import Server, pod_body, status_body
 
-SELECTOR = "airflow-launch=l1"
+SELECTOR = "ti_id=t1"
 
 
 class Cluster:
@@ -48,6 +50,10 @@ class Cluster:
         return web.json_response(status_body(400, "BadRequest", waiting), status=400)
 
 
+def newest_first(pods: Sequence[PodView]) -> Sequence[PodView]:
+    return sorted(pods, key=lambda pod: str(pod.metadata.creation_timestamp), reverse=True)
+
+
 @pytest.fixture
 def cluster(server: Server) -> Cluster:
     return Cluster(server)
@@ -58,13 +64,13 @@ def read(kubeconfig) -> Any:
     settings = KubeSettings(in_cluster=False, config_file=str(kubeconfig))
 
     async def read_(*namespaces: str, **kwargs: Any) -> LiveLog | str:
-        found = await asyncio.to_thread(read_live_log, settings, namespaces, SELECTOR, **kwargs)
+        found = await asyncio.to_thread(read_live_log, settings, namespaces, SELECTOR, newest_first, **kwargs)
         return replace(found, lines=tuple(found.lines)) if isinstance(found, LiveLog) else found
 
     return read_
 
 
-async def test_newest_pod_of_all_namespaces(server, cluster, read):
+async def test_the_first_of_all_namespaces(server, cluster, read):
     cluster.pods = {
         "n1": [("old", "2026-01-01T00:00:00Z")],
         "n2": [("new", "2026-01-01T00:00:09Z"), ("older", "2026-01-01T00:00:05Z")],
@@ -120,7 +126,7 @@ async def test_a_server_that_hangs_costs_the_limit_and_no_more(server, read):
 
 
 def test_no_credentials_is_one_line():
-    message = read_live_log(KubeSettings(in_cluster=False, config_file="/no/such"), ["n"], SELECTOR)
+    message = read_live_log(KubeSettings(in_cluster=False, config_file="/no/such"), ["n"], SELECTOR, newest_first)
     assert isinstance(message, str)
     assert "\n" not in message
     assert "/no/such" in message
@@ -128,8 +134,7 @@ def test_no_credentials_is_one_line():
 
 async def test_within_a_running_loop_and_nothing_is_left(server, cluster, kubeconfig):
     before = set(threading.enumerate())
-    message = read_live_log(
-        KubeSettings(client_factory="tests.unit.kube.factories.nobody_listens"), ["n"], SELECTOR, timeout=1.0
-    )
+    settings = KubeSettings(client_factory="tests.unit.kube.factories.nobody_listens")
+    message = read_live_log(settings, ["n"], SELECTOR, newest_first, timeout=1.0)
     assert "127.0.0.1:1" in message
     assert set(threading.enumerate()) <= before

@@ -42,6 +42,8 @@ def pod(
     """base: the state of container base, None if the kubelet has not said anything yet."""
     uid = name.replace("pod-", "u")
     meta = {"name": name, "namespace": "ns", "uid": uid, "labels": more.pop("labels", {}), "annotations": {}}
+    if created := more.pop("created", ""):
+        meta["creationTimestamp"] = created
     if deleting:
         meta["deletionTimestamp"] = "2026-01-01T00:00:30Z"
     if deletion:

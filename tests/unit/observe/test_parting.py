@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from executor.identity import Identity, may_be_pod_of, pod_name
+from executor.identity import LAUNCH_LABEL, Identity, may_be_pod_of, pod_name
 from executor.model import Row
+from executor.observe.elsewhere import speakers
 from executor.observe.ownership import runs_in, worker_name
 from executor.observe.parting import STARTING_UP, Parting, part
 from executor.observe.pod_view import PodView
@@ -64,6 +65,20 @@ def test_a_row_names_its_worker_with_or_without_a_domain():
     for other in (row("running", hostname="pod-2"), row("running", hostname=""), row("queued", hostname="pod-1"), None):
         assert not runs_in(other, names)
     assert worker_name(row("running", hostname=None)) == ""
+
+
+def test_the_log_of_a_task_is_that_of_the_pod_that_runs_it():
+    """Then those of its launch, the newest first; never that of another launch, which ended long ago."""
+    own, other = {LAUNCH_LABEL: LAUNCH.id}, {LAUNCH_LABEL: "launch-0"}
+    times = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z")
+    earlier, first, second = (
+        pod(RUNNING, name=f"pod-{number}", labels=labels, created=created)
+        for number, labels, created in zip((1, 2, 3), (other, own, own), times, strict=True)
+    )
+    pods = [earlier, first, second]
+    assert speakers(row("running", hostname="pod-1"), pods) == [earlier, second, first]
+    assert speakers(row("running", hostname="pod-2"), pods) == [first, second]
+    assert speakers(row("running", hostname="10.0.0.1"), pods) == [second, first]
 
 
 def test_the_names_of_a_tasks_pods_are_told_from_others():
