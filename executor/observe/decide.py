@@ -98,10 +98,10 @@ def _elsewhere(facts: Facts, pod: PodView | None, found: Diagnosis, row: Row | N
         return None
     if facts.progress in (Progress.WAITING, Progress.UNSEEN):
         return None
-    if row is None or row.state != RUNNING or runs_in(row, own):
+    if row is None or row.state != RUNNING:
         return None
-    decision = runner(facts, row, policy.confirm_interval)
-    if decision is not None:
+    decision = runner(facts, row, own, policy.confirm_interval)
+    if decision is not None or runs_in(row, own):
         return decision
     lost = lost_runner(facts.launch, row)
     return _ended(facts, lost, row, policy) if lost is not None else None

@@ -21,11 +21,17 @@ from executor.observe.pod_view import PodView
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def runner(facts: Facts, row: Row, again_in: float) -> Keep | Search | Switch | None:
-    """What to do while the row is RUNNING and its worker is not the one in the launch's own pod; None: no such pod."""
-    for other in facts.others:
-        if runs_in(row, hostnames(other)):
-            return Switch(other.metadata.uid)
+def runner(facts: Facts, row: Row, own: frozenset[str], again_in: float) -> Keep | Search | Switch | None:
+    """What to do while the row is RUNNING and no worker is at work in the launch's own pod; None: that ran the task.
+
+    own: names of the worker in there. With `hostNetwork` all workers on a node have one name: then it is the living's.
+    """
+    here = runs_in(row, own)
+    named = [pod for pod in facts.others if runs_in(row, hostnames(pod)) and (is_alive(pod) or not here)]
+    if named:
+        return Switch(max(named, key=is_alive).metadata.uid)
+    if here:
+        return None
     alive = [other for other in facts.others if is_alive(other)]
     sibling = next((other for other in alive if other.metadata.labels.get(LAUNCH_LABEL) == facts.launch.id), None)
     if sibling is not None:
