@@ -138,8 +138,9 @@ async def clean(
             hands.know(pod)
     chronicle = _chronicle(plan, dry=dry)
     tails = Tails(port, chronicle)
-    last_look = LastLook(port, plan.airflow.rows, plan.now)
-    janitor = Janitor(port, tails, chronicle, plan.keep, Lease(inf, time.monotonic), last_look)
+    lease = Lease(inf, time.monotonic)
+    last_look = LastLook(port, plan.airflow.rows, lease, plan.now)
+    janitor = Janitor(port, tails, chronicle, plan.keep, lease, last_look)
     strays = Strays(
         tracker=tracker,
         rows=plan.airflow.rows,

@@ -235,9 +235,9 @@ class Janitor:
         """Do it until it is answered: transient errors are tried again, a refusal is logged. None if refused."""
         attempt = 0
         while True:
-            await self._lease.until_held()
             try:
                 async with self._slots:
+                    await self._lease.until_held()
                     return await action()
             except (Transient, RowsDown):
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from executor.control.lease import Lease
 from executor.control.ports import RowsPort
 from executor.errors import NotFound
 from executor.kube.port import KubePort, PodRef
@@ -15,12 +16,13 @@ from executor.observe.parting import Parting, part
 class LastLook:
     """One GET, one row and one DELETE with a precondition. Few pods need it: most have ended when they are deleted."""
 
-    def __init__(self, kube: KubePort, rows: RowsPort, now: Callable[[], datetime]) -> None:
+    def __init__(self, kube: KubePort, rows: RowsPort, lease: Lease, now: Callable[[], datetime]) -> None:
         """now: the calendar, aware of its time zone."""
-        self._kube, self._rows, self._now = kube, rows, now
+        self._kube, self._rows, self._lease, self._now = kube, rows, lease, now
 
     async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Parting:
-        """Delete it if that can be done; DELETE too where it was gone already.
+        """Delete it if that can be done; DELETE too where it was gone already, WAIT too where the lease has lapsed
+        meanwhile, so that what was seen may be old.
 
         Raises ApiError, WriteConflict where the pod has changed meanwhile, and RowsDown.
         """
@@ -30,6 +32,8 @@ class LastLook:
             return Parting.DELETE
         row = (await self._rows.read([launch])).get(launch.id)
         parting = part(launch, seen, row, self._now(), doomed=doomed)
+        if parting is Parting.DELETE and not self._lease.held():
+            return Parting.WAIT
         if parting is Parting.DELETE:
             await self._kube.delete_pod(pod, version=seen.metadata.resource_version)
         return parting

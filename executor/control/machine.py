@@ -84,7 +84,7 @@ class Machine:
         self._chronicle = Chronicle(outbox, plan.log_folder, plan.log_folder_mode, plan.metrics, plan.upload)
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now, timedelta(seconds=plan.rhythm.sweep))
         self._tails = Tails(kube, self._chronicle)
-        last_look = LastLook(kube, plan.airflow.rows, plan.now)
+        last_look = LastLook(kube, plan.airflow.rows, lease, plan.now)
         self._janitor = Janitor(kube, self._tails, self._chronicle, plan.keep, lease, last_look)
         self._pod_events = PodEvents(kube, self._chronicle)
         self._ledger = Ledger(plan.airflow.rows, self._chronicle)

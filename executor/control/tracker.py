@@ -135,7 +135,7 @@ class Tracker:
     def drop(self, tracked: Tracked) -> None:
         """Settled: forget the launch, not its pod, which stays until the watch says it is gone."""
         self._launches.pop(tracked.launch.id, None)
-        self._followed.pop(tracked.pod.uid if tracked.pod else "", None)
+        self._followed = {uid: launch for uid, launch in self._followed.items() if launch != tracked.launch.id}
         if self._newest.get(tracked.launch.key) == tracked.launch.id:
             del self._newest[tracked.launch.key]
 
@@ -202,8 +202,6 @@ class Tracker:
 
     def switch(self, tracked: Tracked, pod: PodView) -> None:
         """From now on this is the launch's pod."""
-        if tracked.pod is not None:
-            self._followed.pop(tracked.pod.uid, None)
         if pod.metadata.labels.get(LAUNCH_LABEL) != tracked.launch.id:
             self._followed[pod.metadata.uid] = tracked.launch.id
         tracked.pod, tracked.seen, tracked.present = ref_of(pod), pod, True

@@ -250,6 +250,21 @@ def test_i13_nothing_is_created_while_the_scheduler_is_frozen():
         assert told.nodes.living() == []
 
 
+def test_i13_a_look_before_a_delete_outlives_no_freeze():
+    """What it has seen may be old when its answers come."""
+    with story(queued=1) as told:
+        (scheduler,) = told.schedulers
+        told.passes(1.5)
+        (pod,), (row,) = told.nodes.living(), told.rows("queued")
+        told.table.latency = 1.5  # of a query
+        told.passes(2.0)
+        scheduler.freeze()
+        told.passes(13.7)
+        told.do(scheduler.requeue, row)  # heard of late
+        told.passes(3.0)
+        assert told.nodes.living() == [pod]
+
+
 def test_i13_nothing_is_deleted_while_the_scheduler_is_frozen():
     with story(queued=1) as told:
         pod = starts(told)

@@ -52,9 +52,11 @@ async def test_a_queued_row_without_a_pod_is_launched_with_a_workload_made_anew(
         assert (world.created(launch), world.settled(launch), world.events(launch)) == (1, 1, [])
 
 
-async def test_a_running_row_without_a_pod_fails():
+@pytest.mark.parametrize("named", [True, False], ids=["its pod is named", "hostname_callable"])
+async def test_a_running_row_without_a_pod_fails(named: bool):
     async with World() as world:
         ti, launch = left_behind(world, "running")
+        ti.hostname = pod_name(identity_of(launch, 1)) if named else "10.0.0.1"
         world.machine.adopt([ti.adopted()])
         await world.passes(3)
         assert (world.outcomes(launch), ti.state) == ([Outcome.FAILED], "failed")

@@ -54,6 +54,7 @@ async def test_its_pod_stays_and_is_followed_until_it_has_reported():
         task.pod.finish(0)
         await world.passes(3)
         assert (world.drained_events(), world.slots, world.kube.pods) == ([], 0, {})
+        assert not world.machine.tracker._followed
 
 
 async def test_its_end_is_what_the_next_launch_is_told():
@@ -153,6 +154,17 @@ async def test_it_is_no_stray_to_a_scheduler_that_comes_later():
         pod.finish(3, "Error")
         await world.passes(3)
         assert "exit code 3" in world.events(later)[0].info
+
+
+async def test_it_is_nobodys_stray_while_another_scheduler_has_the_row():
+    async with World() as world:
+        ti = world.task("a")
+        world.kube.add_pod(world.pods.manifest(earlier := world.database.queue(ti), 1))
+        pod = world.pod_of(earlier).running()
+        world.database.queue(ti, job=8)
+        ti.state, ti.hostname = "running", pod.key[1]
+        await world.passes(200)
+        assert (list(world.kube.pods), world.kube.count("get")) == ([pod.key], 0), "its row says it all"
 
 
 async def test_nothing_is_deleted_while_the_rows_cannot_be_read():
