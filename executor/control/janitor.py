@@ -207,12 +207,14 @@ class Janitor:
         """Delete a pod whose worker may run or start, unless it runs the task of a later launch."""
         what = f"delete pod {pod.namespace}/{pod.name}"
         while True:
-            parting = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
-            if parting is not Parting.WAIT or self._ending.is_set():
+            look = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
+            if look is None or look.parting is not Parting.WAIT or self._ending.is_set():
                 break
             self._deleting.discard(pod.uid)  # nobody is to wait for its end
             await self._pause(LOOK_AGAIN_SECONDS)
-        if parting is not Parting.DELETE:
+        if look is not None and look.parting is Parting.ENDED and look.pod is not None:
+            await self._clear_away(launch, look.pod, doomed=doomed)
+        elif look is None or look.parting is not Parting.DELETE:
             self._let_be(pod)
 
     async def _pause(self, seconds: float) -> None:

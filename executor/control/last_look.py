@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from executor.control.lease import Lease
@@ -11,6 +12,15 @@ from executor.errors import NotFound
 from executor.kube.port import KubePort, PodRef
 from executor.model import Launch
 from executor.observe.parting import Parting, part
+from executor.observe.pod_view import PodView
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What came of it. pod: as it was then, None where it was gone already."""
+
+    parting: Parting
+    pod: PodView | None = None
 
 
 class LastLook:
@@ -20,7 +30,7 @@ class LastLook:
         """now: the calendar, aware of its time zone."""
         self._kube, self._rows, self._lease, self._now = kube, rows, lease, now
 
-    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Parting:
+    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Look:
         """Delete it if that can be done; DELETE too where it was gone already, WAIT too where the lease has lapsed
         meanwhile, so that what was seen may be old.
 
@@ -29,14 +39,14 @@ class LastLook:
         try:
             seen = await self._kube.read_pod(pod.namespace, pod.name)
         except NotFound:
-            return Parting.DELETE
+            return Look(Parting.DELETE)
         row = (await self._rows.read([launch])).get(launch.id)
         parting = part(launch, seen, row, self._now(), doomed=doomed)
-        if parting is Parting.DELETE and not self._lease.held():
-            return Parting.WAIT
+        if not self._lease.held():
+            return Look(Parting.WAIT, seen)
         if parting is Parting.DELETE:
             await self._kube.delete_pod(pod, version=seen.metadata.resource_version)
-        return parting
+        return Look(parting, seen)
 
 
-__all__ = ["LastLook", "Parting"]
+__all__ = ["LastLook", "Look", "Parting"]

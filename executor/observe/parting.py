@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from executor.model import QUEUED, SCHEDULED, UP_FOR_RETRY, Kind, Launch, Row
-from executor.observe.diagnosis import base_running_since, base_started, hostnames
+from executor.observe.diagnosis import base_running_since, base_started, hostnames, is_alive
 from executor.observe.ownership import runs_in
 from executor.observe.pod_view import PodView
 
@@ -19,10 +19,11 @@ SOON_QUEUED = frozenset({QUEUED, SCHEDULED, UP_FOR_RETRY})  # a worker that asks
 
 
 class Parting(Enum):
-    """What to do with a living pod that its launch does not need any more."""
+    """What to do with a pod that its launch does not need any more, and that was alive when that was decided."""
 
     DELETE = auto()
     STAY = auto()  # it runs the task; the launch that the row names follows it
+    ENDED = auto()  # meanwhile: whether it is kept is not asked here
     WAIT = auto()  # it may be let in at any moment, or turned away: look again
 
 
@@ -32,6 +33,8 @@ def part(launch: Launch, pod: PodView, row: Row | None, now: datetime, *, doomed
     doomed: the scheduler gave the launch up, so that its own row's word does not save it. A pod that has not started
     can be deleted safely as long as it is still this version of it: there is no worker that could ask.
     """
+    if not is_alive(pod):
+        return Parting.ENDED
     if row is None or launch.kind is Kind.CALLBACK:
         return Parting.DELETE
     if runs_in(row, hostnames(pod)) and not (doomed and row.external_executor_id == launch.named):

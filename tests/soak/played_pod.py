@@ -20,12 +20,17 @@ LOCK_SECONDS = 6.0
 FOREVER_SECONDS = 600.0
 MOUNT_SECONDS = 0.3  # between two looks for the pod's Secret
 STUCK_SECONDS = 1.0
-START_UP_SECONDS = 0.3  # of a worker, between its container's start and its asking to be let in
+SHORTEST_START, LONGEST_START = 0.1, 1.5  # seconds from a container's start to its worker's asking to be let in
 
 
 def work_seconds(number: int) -> float:
-    """How long this task's workers work; half of them longer than a create's first back-off."""
+    """How long this task's workers work."""
     return SHORTEST_WORK + (LONGEST_WORK - SHORTEST_WORK) * (number * 7 % 10) / 9
+
+
+def start_seconds(number: int) -> float:
+    """How long they take to start; half of them longer than a create's first back-off."""
+    return SHORTEST_START + (LONGEST_START - SHORTEST_START) * (number * 3 % 10) / 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class PlayedPod:
         self.name, self.launch = meta["name"], meta["labels"]["airflow-launch"]
         self._ti, self._task = notes["task_instance_id"], (notes["task_id"], notes["map_index"])
         self._entry = f"{self.launch} {notes['task_id']} {notes['map_index']} {notes['try_number']} {self.name}"
-        self._seconds = work_seconds(int(notes["map_index"]))
+        number = int(notes["map_index"])
+        self._seconds, self._start_seconds = work_seconds(number), start_seconds(number)
         self._container: Container | None = None
         self._leaving = self._over = False
 
@@ -72,7 +78,7 @@ class PlayedPod:
             await asyncio.sleep(MOUNT_SECONDS)
         if not self._leaving:
             await self._api.write(self._pod, running())
-            await asyncio.sleep(START_UP_SECONDS)
+            await asyncio.sleep(self._start_seconds)
 
     async def _ask(self) -> None:
         if await self._is_let_in():

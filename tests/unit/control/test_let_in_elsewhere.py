@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from executor.control.retention import KeepPolicy
 from executor.model import Launch, Outcome
 from tests.fakes.kube_play import Play
 from tests.unit.control.database import Ti
@@ -128,6 +129,16 @@ async def test_a_pod_that_starts_while_it_is_being_deleted_is_looked_at_anew():
         Requeued(ti, first, pod, second).first_is_let_in(world)
         await world.passes(100)
         assert list(kube.pods) == [pod.key]
+
+
+async def test_a_pod_that_ends_before_it_is_deleted_is_kept_like_any_other():
+    async with World(keep=KeepPolicy(delete_on_failure=False)) as world:
+        task = await requeued(world)
+        task.pod.finish(1, "Error")
+        world.runs(task.second)
+        world.succeeds(task.second)
+        await world.passes(200)
+        assert list(world.kube.pods) == [task.pod.key]
 
 
 async def test_a_pod_that_cannot_start_is_not_needed_while_an_earlier_one_runs_the_task():

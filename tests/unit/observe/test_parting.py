@@ -12,7 +12,7 @@ from executor.observe.elsewhere import speakers
 from executor.observe.ownership import runs_in, worker_name
 from executor.observe.parting import STARTING_UP, Parting, part
 from executor.observe.pod_view import PodView
-from tests.unit.observe.pods import CALLBACK, LAUNCH, RUNNING, pod, row, waiting
+from tests.unit.observe.pods import CALLBACK, LAUNCH, RUNNING, ended, pod, row, waiting
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 SOON, LATE = STARTED + STARTING_UP / 2, STARTED + STARTING_UP
@@ -51,6 +51,12 @@ def test_who_has_just_started_may_be_let_in(state: str):
     assert parted(pod(RUNNING), row(state, ti_id="ti-2", **NEXT)) is Parting.DELETE, "its id is nobody's any more"
     for found in (pod(None, phase="Pending"), pod(waiting("ContainerCreating"))):
         assert parted(found, of) is Parting.DELETE, "there is no worker that could ask"
+
+
+def test_what_has_ended_meanwhile_is_the_keep_policys():
+    for of in (None, HERE, ELSEWHERE, row("queued", **NEXT)):
+        assert parted(pod(ended(1), phase="Failed"), of) is Parting.ENDED
+        assert parted(pod(ended(0), phase="Succeeded"), of, doomed=True) is Parting.ENDED
 
 
 def test_a_callbacks_pod_is_let_in_by_nobody():
