@@ -210,6 +210,7 @@ class KubernetesExecutor(BaseExecutor):
     def change_state(self, key: Any, state: Any, info: Any = None, remove_running: bool = True) -> None:
         """The scheduler gave up on it (no heartbeat, stuck in queued): its pod goes."""
         super().change_state(key, state, info, remove_running)
+        self.queued_tasks.pop(key, None)  # an earlier launch's worker may have got it already
         self._abandon(self._newest.pop(key, None), f"the scheduler set it to {state}")
 
     def revoke_task(self, *, ti: TaskInstance) -> None:

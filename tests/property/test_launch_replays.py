@@ -206,6 +206,23 @@ def test_i4_a_row_that_was_read_before_the_end_says_nothing_about_it():
         assert list(told.schedulers[0].machine.tracker) == []
 
 
+def test_i5_a_task_that_is_given_up_before_it_was_handed_over_is_not_launched():
+    """The worker of its former launch got it in the very moment in which it was queued."""
+    with story(queued=1) as told:
+        (scheduler,) = told.schedulers
+        told.passes(1.5)
+        (pod,) = told.nodes.living()
+        for _ in range(2):
+            told.do(told.nodes.move, pod, "goes on")
+        told.a_timer_of_the_scheduler_strikes(0)
+        told.queue(told.rows("scheduled")[0], scheduler)
+        told.do(told.nodes.move, pod, "goes on")
+        assert told.rows("running")
+        told.a_timer_of_the_scheduler_strikes(0)
+        told.passes(1.5)
+        assert list(scheduler.machine.tracker) == []
+
+
 def test_i5_a_task_that_a_user_ends_while_it_waits_frees_its_slot():
     """Nobody tells the executor."""
     with story(queued=1) as told:
