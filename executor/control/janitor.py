@@ -229,7 +229,7 @@ class Janitor:
             self._let_be(pod)
 
     def _let_be(self, pod: PodRef) -> None:
-        """It was not deleted. Reconciliation comes back to it."""
+        """It was not deleted. Reconciliation comes back to it, if it is there."""
         self._deleting.discard(pod.uid)
         self._busy.discard(pod.uid)
 

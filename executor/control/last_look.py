@@ -17,7 +17,7 @@ from executor.observe.pod_view import PodView
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What came of it. pod: as it was then, None where it was gone already."""
+    """What came of it. pod: as it was then, None where it was gone."""
 
     parting: Parting
     pod: PodView | None = None
@@ -31,15 +31,14 @@ class LastLook:
         self._kube, self._rows, self._lease, self._now = kube, rows, lease, now
 
     async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Look:
-        """Delete it if that can be done; DELETE too where it was gone already, WAIT too where the lease has lapsed
-        meanwhile, so that what was seen may be old.
+        """Delete it if that can be done; WAIT too where the lease has lapsed meanwhile: what was seen may be old.
 
         Raises ApiError, WriteConflict where the pod has changed meanwhile, and RowsDown.
         """
         try:
             seen = await self._kube.read_pod(pod.namespace, pod.name)
         except NotFound:
-            return Look(Parting.DELETE)
+            return Look(Parting.GONE)
         row = (await self._rows.read([launch])).get(launch.id)
         parting = part(launch, seen, row, self._now(), doomed=doomed)
         if not self._lease.held():

@@ -22,6 +22,7 @@ class Parting(Enum):
     """What to do with a pod that its launch does not need any more, and that was alive when that was decided."""
 
     DELETE = auto()
+    GONE = auto()  # it was already, says the API server
     STAY = auto()  # it runs the task; the launch that the row names follows it
     ENDED = auto()  # meanwhile: whether it is kept is not asked here
     WAIT = auto()  # it may be let in at any moment, or turned away: look again

@@ -8,6 +8,7 @@ import pytest
 
 from executor.control.retention import KeepPolicy
 from executor.model import Launch, Outcome
+from tests.fakes.kube import status_error
 from tests.fakes.kube_play import Play
 from tests.unit.control.database import Ti
 from tests.unit.control.world import Cluster, World
@@ -176,6 +177,21 @@ async def test_it_is_nobodys_stray_while_another_scheduler_has_the_row():
         ti.state, ti.hostname = "running", pod.key[1]
         await world.passes(200)
         assert (list(world.kube.pods), world.kube.count("get")) == ([pod.key], 0), "its row says it all"
+
+
+async def test_a_pod_that_is_there_although_an_answer_denied_it_is_collected_later():
+    kube = Cluster()
+    kube.fail = lambda call: status_error(404, "NotFound", "not found") if call.verb == "get" else None
+    async with World(kube=kube) as world:
+        ti = world.task("a")
+        launch = world.queue(ti)
+        await world.passes(1)
+        ti.state = "success"
+        world.machine.abandon(launch.id, "stuck in queued")
+        await world.passes(5)
+        kube.fail = lambda call: None
+        await world.passes(95)
+        assert world.pods_of(launch) == []
 
 
 async def test_nothing_is_deleted_while_the_rows_cannot_be_read():
