@@ -77,12 +77,13 @@ class Janitor:
         patient: bool = False,
         gone: bool = False,
         doomed: bool = False,
+        shut_out: bool = False,
     ) -> None:
         """The launch is settled: delete or keep its pod. clean: its log needs no saving.
 
         patient: its worker has reported and is about to end by itself, which it gets PATIENCE for; gone: the pod is
         deleted already, and only what was kept of its log is left to deal with; doomed: its worker is to end although
-        its row says that it runs the task for this launch.
+        its row says that it runs the task for this launch; shut_out: nobody will let its worker in any more.
         """
         if not gone and pod.metadata.uid in self._busy:
             return
@@ -93,7 +94,8 @@ class Janitor:
         self._busy.add(pod.metadata.uid)
         if is_alive(pod) and not patient:
             self._deleting.add(pod.metadata.uid)
-        self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient, doomed=doomed))
+        look = not shut_out
+        self._jobs.start(self._retire(launch, pod, clean=clean, patient=patient, doomed=doomed, look=look))
 
     def collect(self, launch: Launch, pod: PodView, *, clean: bool) -> None:
         """The same for a pod that nobody tracks: nothing more will be said about its launch."""
@@ -153,11 +155,15 @@ class Janitor:
         """Give up what is still under way."""
         await self._jobs.cancel()
 
-    async def _retire(self, launch: Launch, pod: PodView, *, clean: bool, patient: bool, doomed: bool) -> None:
+    async def _retire(
+        self, launch: Launch, pod: PodView, *, clean: bool, patient: bool, doomed: bool, look: bool
+    ) -> None:
         try:
             last = await self._ended(launch, pod, clean=clean, patient=patient)
-            if last is not None:
-                await self._clear_away(launch, last, doomed=doomed)
+            if last is not None and is_alive(last) and look:
+                await self._part(launch, ref_of(last), doomed=doomed)
+            elif last is not None:
+                await self._clear_away(last)
         finally:
             self._tails.drop(pod.metadata.uid)
 
@@ -192,16 +198,14 @@ class Janitor:
         finally:
             del self._patient[uid]
 
-    async def _clear_away(self, launch: Launch, pod: PodView, *, doomed: bool) -> None:
+    async def _clear_away(self, pod: PodView) -> None:
         ref = ref_of(pod)
-        if is_alive(pod):
-            await self._part(launch, ref, doomed=doomed)
-        elif not self._policy.keeps(pod):
+        if is_alive(pod) or not self._policy.keeps(pod):
             await self._delete(ref)
-        else:
-            self._kept.add(ref.uid)
-            if _has_leftovers(pod):
-                await self._insist(lambda: self._kube.set_deadline(ref, 1), f"stop the leftovers of pod {ref.name}")
+            return
+        self._kept.add(ref.uid)
+        if _has_leftovers(pod):
+            await self._insist(lambda: self._kube.set_deadline(ref, 1), f"stop the leftovers of pod {ref.name}")
 
     async def _part(self, launch: Launch, pod: PodRef, *, doomed: bool) -> None:
         """Delete a pod whose worker may run or start, unless it runs the task of a later launch."""
@@ -213,7 +217,7 @@ class Janitor:
             self._deleting.discard(pod.uid)  # nobody is to wait for its end
             await self._pause(LOOK_AGAIN_SECONDS)
         if look is not None and look.parting is Parting.ENDED and look.pod is not None:
-            await self._clear_away(launch, look.pod, doomed=doomed)
+            await self._clear_away(look.pod)
         elif look is None or look.parting is not Parting.DELETE:
             self._let_be(pod)
 

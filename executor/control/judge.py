@@ -248,13 +248,14 @@ class Judge:
         turned_away, gone = tracked.seen, not tracked.present
         self._tracker.switch(tracked, runs)
         if turned_away is not None:
-            self._janitor.retire(tracked.launch, turned_away, clean=False, gone=gone)
+            self._janitor.retire(tracked.launch, turned_away, clean=False, gone=gone, shut_out=True)
         self.mark(tracked.launch.id)
 
     def _launch_again(self, tracked: Tracked, decision: Relaunch) -> None:
         """Another attempt of the same launch, under another name."""
         if tracked.seen is not None:
-            self._janitor.retire(tracked.launch, tracked.seen, gone=not tracked.present, clean=False)
+            gone = not tracked.present  # nothing is asked before it goes: the next one is not to live beside it
+            self._janitor.retire(tracked.launch, tracked.seen, gone=gone, clean=False, shut_out=True)
         delay = 0.0 if tracked.relaunches == 0 else backoff(tracked.relaunches, 1.0, 30.0)
         tracked.attempt += 1
         tracked.relaunches += 0 if decision.free else 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from itertools import chain, repeat
 
@@ -19,7 +19,7 @@ from executor.control.jobs import Jobs
 from executor.control.tails import Tails
 from executor.control.tracker import PodKey, Tracked, Tracker, pod_key, ref_of
 from executor.errors import ApiError, Forbidden, NotFound, Refused
-from executor.identity import TI_LABEL
+from executor.identity import TI_LABEL, task_selector
 from executor.kube.port import KubePort, Listed, PodChanged, PodGone, PodRef
 from executor.kube.reflector import ReflectorDown, reflect
 from executor.metrics import Metrics
@@ -166,38 +166,44 @@ class Observer:
 
     def search(self, tracked: Tracked, name: str, then: Callable[[str], None]) -> None:
         """A pod of this name may run the tracked launch's task. Ask for it, then `then(launch id)`."""
-        key, namespace = f"{tracked.launch.id} {name}", tracked.pod.namespace if tracked.pod else tracked.namespace
-        if namespace is None:  # adopted, and all pods were listed since
-            tracked.searched = name
-            then(tracked.launch.id)
-        elif key not in self._in_doubt:
+        key = f"{tracked.launch.id} {name}"
+        if key not in self._in_doubt:
             self._in_doubt.add(key)
-            self._checks.start(self._find(key, tracked, PodRef(namespace, name, ""), then))
+            self._checks.start(self._find(key, tracked, name, then))
 
-    async def _find(self, key: str, tracked: Tracked, ref: PodRef, then: Callable[[str], None]) -> None:
+    async def _find(self, key: str, tracked: Tracked, name: str, then: Callable[[str], None]) -> None:
+        """One GET; or, for an adopted launch of which no pod is known, a list of its task's pods in every namespace."""
+        known, ti_id = tracked.pod.namespace if tracked.pod else tracked.namespace, tracked.launch.ti_id
         try:
-            for delay in chain(CONFIRM_RETRY_SECONDS, repeat(CONFIRM_RETRY_SECONDS[-1])):
-                if await self._found(tracked.launch.ti_id, ref):
-                    break
-                await asyncio.sleep(delay)
+            for namespace in self.namespaces if known is None else (known,):
+                for delay in chain(CONFIRM_RETRY_SECONDS, repeat(CONFIRM_RETRY_SECONDS[-1])):
+                    if await self._found(ti_id, namespace, name if known is not None else None):
+                        break
+                    await asyncio.sleep(delay)
         finally:
             self._in_doubt.discard(key)
-        tracked.searched = ref.name
+        tracked.searched = name
         then(tracked.launch.id)
 
-    async def _found(self, ti_id: str, ref: PodRef) -> bool:
-        """Whether this was answered."""
+    async def _found(self, ti_id: str, namespace: str | None, name: str | None) -> bool:
+        """Whether this was answered. name: None for all pods of the task."""
         try:
             async with self._confirming:
-                pod = await self._kube.read_pod(ref.namespace, ref.name)
+                pods = await self._ask(ti_id, namespace, name)
         except Refused:  # there is none, or it is no name of a pod
             return True
         except ApiError as error:
-            self._complain(ref.namespace, error)
+            self._complain(namespace, error)
             return False
-        if pod.metadata.labels.get(TI_LABEL) == ti_id and self._silent(ref, None):
-            self._seen(pod)
+        for pod in pods:
+            if pod.metadata.labels.get(TI_LABEL) == ti_id and self._silent(ref_of(pod), None):
+                self._seen(pod)
         return True
+
+    async def _ask(self, ti_id: str, namespace: str | None, name: str | None) -> Sequence[PodView]:
+        if namespace is not None and name is not None:
+            return [await self._kube.read_pod(namespace, name)]
+        return (await self._kube.list_pods(namespace, f"{self._selector},{task_selector(ti_id)}")).pods
 
     async def close(self) -> None:
         """Nobody is interested in the answers any more."""

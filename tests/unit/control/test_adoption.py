@@ -11,6 +11,7 @@ import pytest
 from executor.identity import pod_name
 from executor.model import Adopted, Launch, Outcome
 from tests.unit.control.database import Database, Ti
+from tests.unit.control.pods import keep_to_itself
 from tests.unit.control.world import Cluster, World, identity_of
 
 
@@ -50,6 +51,27 @@ async def test_a_queued_row_without_a_pod_is_launched_with_a_workload_made_anew(
         world.succeeds(launch)
         await world.passes(2)
         assert (world.created(launch), world.settled(launch), world.events(launch)) == (1, 1, [])
+
+
+async def test_a_running_pod_that_the_watch_never_showed_is_looked_for():
+    """Adopted from a scheduler that was only slow, long after the first list; its row names the pod."""
+    kube, hidden = Cluster(), set()
+    keep_to_itself(kube, hidden)
+    async with World(kube=kube, reconcile=1000) as world:
+        ti, launch = left_behind(world, "running")
+        hidden.add(name := pod_name(identity_of(launch, 1)))
+        await world.passes(5)
+        kube.add_pod(world.pods.manifest(launch, 1))
+        pod = world.pod_of(launch).running()
+        ti.hostname = name
+        world.machine.adopt([ti.adopted()])
+        await world.passes(30)
+        assert (world.events(launch), world.slots) == ([], 1)
+        hidden.clear()
+        ti.state = "success"
+        pod.finish(0)
+        await world.passes(5)
+        assert (world.drained_events(), world.slots, kube.pods) == ([], 0, {})
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["its pod is named", "hostname_callable"])
