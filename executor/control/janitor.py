@@ -211,14 +211,12 @@ class Janitor:
         """Delete a pod whose worker may run or start, unless it runs the task of a later launch."""
         what = f"delete pod {pod.namespace}/{pod.name}"
         while True:
-            look = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
-            if look is None or look.parting is not Parting.WAIT or self._ending.is_set():
+            parting = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
+            if parting is not Parting.WAIT or self._ending.is_set():
                 break
             self._deleting.discard(pod.uid)  # nobody is to wait for its end
             await self._pause(LOOK_AGAIN_SECONDS)
-        if look is not None and look.parting is Parting.ENDED and look.pod is not None:
-            await self._clear_away(look.pod)
-        elif look is None or look.parting is not Parting.DELETE:
+        if parting is not Parting.DELETE:
             self._let_be(pod)
 
     async def _pause(self, seconds: float) -> None:
@@ -233,7 +231,7 @@ class Janitor:
             self._let_be(pod)
 
     def _let_be(self, pod: PodRef) -> None:
-        """It was not deleted. Reconciliation comes back to it, if it is there."""
+        """It was not deleted. Whoever follows it comes back to it, or reconciliation, if it is there."""
         self._deleting.discard(pod.uid)
         self._busy.discard(pod.uid)
 

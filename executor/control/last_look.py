@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from executor.control.lease import Lease
@@ -12,15 +11,6 @@ from executor.errors import NotFound
 from executor.kube.port import KubePort, PodRef
 from executor.model import Launch
 from executor.observe.parting import Parting, part
-from executor.observe.pod_view import PodView
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What came of it. pod: as it was then, None where it was gone."""
-
-    parting: Parting
-    pod: PodView | None = None
 
 
 class LastLook:
@@ -30,7 +20,7 @@ class LastLook:
         """now: the calendar, aware of its time zone."""
         self._kube, self._rows, self._lease, self._now = kube, rows, lease, now
 
-    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Look:
+    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Parting:
         """Delete it if that can be done; WAIT too where the lease has lapsed meanwhile: what was seen may be old.
 
         Raises ApiError, WriteConflict where the pod has changed meanwhile, and RowsDown.
@@ -38,14 +28,14 @@ class LastLook:
         try:
             seen = await self._kube.read_pod(pod.namespace, pod.name)
         except NotFound:
-            return Look(Parting.GONE)
+            return Parting.GONE
         row = (await self._rows.read([launch])).get(launch.id)
         parting = part(launch, seen, row, self._now(), doomed=doomed)
         if not self._lease.held():
-            return Look(Parting.WAIT, seen)
+            return Parting.WAIT
         if parting is Parting.DELETE:
             await self._kube.delete_pod(pod, version=seen.metadata.resource_version)
-        return Look(parting, seen)
+        return parting
 
 
-__all__ = ["LastLook", "Look", "Parting"]
+__all__ = ["LastLook", "Parting"]

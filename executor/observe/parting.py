@@ -23,8 +23,7 @@ class Parting(Enum):
 
     DELETE = auto()
     GONE = auto()  # it was already, says the API server
-    STAY = auto()  # it runs the task; the launch that the row names follows it
-    ENDED = auto()  # meanwhile: whether it is kept is not asked here
+    STAY = auto()  # it runs the task, and the launch that the row names follows it; or it has ended, and may be kept
     WAIT = auto()  # it may be let in at any moment, or turned away: look again
 
 
@@ -35,7 +34,7 @@ def part(launch: Launch, pod: PodView, row: Row | None, now: datetime, *, doomed
     can be deleted safely as long as it is still this version of it: there is no worker that could ask.
     """
     if not is_alive(pod):
-        return Parting.ENDED
+        return Parting.STAY
     if row is None or launch.kind is Kind.CALLBACK:
         return Parting.DELETE
     if runs_in(row, hostnames(pod)) and not (doomed and row.external_executor_id == launch.named):

@@ -53,10 +53,10 @@ def test_who_has_just_started_may_be_let_in(state: str):
         assert parted(found, of) is Parting.DELETE, "there is no worker that could ask"
 
 
-def test_what_has_ended_meanwhile_is_the_keep_policys():
+def test_what_has_ended_meanwhile_may_be_kept_or_followed_again():
     for of in (None, HERE, ELSEWHERE, row("queued", **NEXT)):
-        assert parted(pod(ended(1), phase="Failed"), of) is Parting.ENDED
-        assert parted(pod(ended(0), phase="Succeeded"), of, doomed=True) is Parting.ENDED
+        assert parted(pod(ended(1), phase="Failed"), of) is Parting.STAY
+        assert parted(pod(ended(0), phase="Succeeded"), of, doomed=True) is Parting.STAY
 
 
 def test_a_callbacks_pod_is_let_in_by_nobody():
