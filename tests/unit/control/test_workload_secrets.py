@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from executor.errors import ApiError, Throttled, Unreachable
 from executor.identity import DEPLOYMENT_LABEL, pod_name
 from executor.kube.port import PodRef
+from executor.model import Launch, Row
 from tests.fakes.kube import Call
+from tests.unit.control.database import Database
 from tests.unit.control.pods import keep_to_itself, losing_the_first_answer
 from tests.unit.control.world import JOB, TOKEN, Cluster, World, identity_of
 
@@ -31,6 +33,34 @@ async def test_pods_whose_secret_somebody_took_away_are_replaced() -> None:
         await world.passes(5)
         assert [world.created(launch) for launch in (started, *waiting)] == [1, 2, 2]
         assert (world.drained_events(), kube.pods, kube.secrets) == ([], {}, {})
+
+
+class LastAnswer(Database):
+    """Goes away after an answer, once it is `worn`."""
+
+    worn = False
+
+    async def read(self, launches: Sequence[Launch]) -> Mapping[str, Row]:
+        found = await super().read(launches)
+        self.down = self.worn
+        return found
+
+
+async def test_a_pod_that_is_replaced_does_not_live_beside_the_next_one() -> None:
+    """Its row was read when that was decided; nothing more is asked of a database that has gone away since."""
+    kube, database = Cluster(), LastAnswer()
+    async with World(kube=kube, database=database, reconcile=1000) as world:
+        launch = world.queue(world.task("a"))
+        await world.passes(5)
+        database.worn = True
+        kube.secrets.clear()
+        await world.passes(180)
+        assert (database.down, world.created(launch), len(world.pods_of(launch))) == (True, 2, 1)
+        database.worn = database.down = False
+        world.runs(launch)
+        world.succeeds(launch)
+        await world.passes(5)
+        assert (world.settled(launch), kube.pods) == (1, {})
 
 
 async def test_a_pod_that_runs_unseen_is_not_replaced_when_its_secret_is_missed() -> None:
