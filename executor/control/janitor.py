@@ -49,9 +49,11 @@ class Janitor:
         policy: KeepPolicy,
         lease: Lease,
         last_look: LastLook,
+        follows: Callable[[PodView], bool] = lambda pod: False,
     ) -> None:
+        """follows: whether a launch that is not settled follows this pod."""
         self._kube = kube
-        self._last_look = last_look
+        self._last_look, self._follows = last_look, follows
         self._tails = tails
         self._chronicle = chronicle
         self._policy = policy
@@ -211,13 +213,18 @@ class Janitor:
         """Delete a pod whose worker may run or start, unless it runs the task of a later launch."""
         what = f"delete pod {pod.namespace}/{pod.name}"
         while True:
-            parting = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
+            look = await self._insist(lambda: self._last_look.delete(launch, pod, doomed=doomed), what)
+            parting, seen = look or (None, None)
             if parting is not Parting.WAIT or self._ending.is_set():
                 break
             self._deleting.discard(pod.uid)  # nobody is to wait for its end
             await self._pause(LOOK_AGAIN_SECONDS)
-        if parting is not Parting.DELETE:
-            self._let_be(pod)
+        if parting is Parting.DELETE:
+            return
+        self._let_be(pod)
+        if seen is not None and not is_alive(seen) and not self._follows(seen):  # it may have been adopted again
+            self._busy.add(pod.uid)
+            await self._clear_away(seen)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

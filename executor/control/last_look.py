@@ -11,6 +11,7 @@ from executor.errors import NotFound
 from executor.kube.port import KubePort, PodRef
 from executor.model import Launch
 from executor.observe.parting import Parting, part
+from executor.observe.pod_view import PodView
 
 
 class LastLook:
@@ -20,22 +21,23 @@ class LastLook:
         """now: the calendar, aware of its time zone."""
         self._kube, self._rows, self._lease, self._now = kube, rows, lease, now
 
-    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> Parting:
+    async def delete(self, launch: Launch, pod: PodRef, *, doomed: bool) -> tuple[Parting, PodView | None]:
         """Delete it if that can be done; WAIT too where the lease has lapsed meanwhile: what was seen may be old.
 
+        Returns what was done, and the pod as it was then, None where it was gone.
         Raises ApiError, WriteConflict where the pod has changed meanwhile, and RowsDown.
         """
         try:
             seen = await self._kube.read_pod(pod.namespace, pod.name)
         except NotFound:
-            return Parting.GONE
+            return Parting.GONE, None
         row = (await self._rows.read([launch])).get(launch.id)
         parting = part(launch, seen, row, self._now(), doomed=doomed)
         if not self._lease.held():
-            return Parting.WAIT
+            return Parting.WAIT, seen
         if parting is Parting.DELETE:
             await self._kube.delete_pod(pod, version=seen.metadata.resource_version)
-        return parting
+        return parting, seen
 
 
 __all__ = ["LastLook", "Parting"]

@@ -85,7 +85,7 @@ class Machine:
         self._secrets = WorkloadSecrets(kube, plan.deployment, plan.now, timedelta(seconds=plan.rhythm.sweep))
         self._tails = Tails(kube, self._chronicle)
         last_look = LastLook(kube, plan.airflow.rows, lease, plan.now)
-        self._janitor = Janitor(kube, self._tails, self._chronicle, plan.keep, lease, last_look)
+        self._janitor = Janitor(kube, self._tails, self._chronicle, plan.keep, lease, last_look, self.tracker.follows)
         self._pod_events = PodEvents(kube, self._chronicle)
         self._ledger = Ledger(plan.airflow.rows, self._chronicle)
         self._judge = self._build_judge(plan)

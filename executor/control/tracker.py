@@ -163,6 +163,11 @@ class Tracker:
         launch = self._followed.get(pod.metadata.uid) or pod.metadata.labels.get(LAUNCH_LABEL, "")
         return self._launches.get(launch)
 
+    def follows(self, pod: PodView) -> bool:
+        """A launch that is not settled follows this very pod."""
+        tracked = self.whose(pod)
+        return tracked is not None and tracked.pod is not None and tracked.pod.uid == pod.metadata.uid
+
     def _attach(self, pod: PodView, present: bool) -> Tracked | None:
         tracked = self.whose(pod)
         if tracked is None or not _is_current(tracked, pod):
